@@ -1,0 +1,1 @@
+"""Everything that is stored in a Temporal history. Contracts are frozen and only ever grow."""

@@ -1,0 +1,99 @@
+"""Business refusals, each with the stable code that outside programs rely on."""
+
+
+class EverorderError(Exception):
+    """A refusal with a stable `code`; the message is a sentence for a person and names no person."""
+
+    code = "conflict"
+
+
+class NotFoundError(EverorderError):
+    """There is no such thing, or it is somebody else's."""
+
+    code = "not_found"
+
+
+class ForbiddenError(EverorderError):
+    """The caller is known and may not do this."""
+
+    code = "forbidden"
+
+
+class UnauthenticatedError(EverorderError):
+    """The caller is not known."""
+
+    code = "unauthenticated"
+
+
+class ConflictError(EverorderError):
+    """The state of the thing does not allow it."""
+
+    code = "conflict"
+
+
+class CartEmptyError(EverorderError):
+    """There is nothing in the cart to buy."""
+
+    code = "cart_empty"
+
+
+class CartIncompleteError(EverorderError):
+    """Something that a checkout needs is missing."""
+
+    code = "validation_error"
+
+
+class CartCheckedOutError(EverorderError):
+    """The cart has become an order."""
+
+    code = "cart_checked_out"
+
+
+class CartInCheckoutError(EverorderError):
+    """The cart is frozen while its checkout is under way."""
+
+    code = "cart_in_checkout"
+
+
+class UnknownSkuError(EverorderError):
+    """No product that can be bought has this SKU."""
+
+    code = "unknown_sku"
+
+    def __init__(self, *skus: str) -> None:
+        self.skus = skus
+        super().__init__(f"unknown SKU: {', '.join(skus[:10])}")
+
+
+class CurrencyUnavailableError(EverorderError):
+    """A SKU has no price in the cart's currency."""
+
+    code = "currency_mismatch"
+
+    def __init__(self, currency: str, *skus: str) -> None:
+        self.skus = skus
+        super().__init__(f"no price in {currency}: {', '.join(skus[:10])}")
+
+
+class InsufficientStockError(EverorderError):
+    """There is less to sell than was asked for."""
+
+    code = "insufficient_stock"
+
+
+class PaymentInProgressError(EverorderError):
+    """Another payment of this order is still under way."""
+
+    code = "payment_in_progress"
+
+
+class IllegalStepError(EverorderError):
+    """The order's state does not allow this step."""
+
+    code = "illegal_transition"
+
+
+class TemporarilyUnavailableError(EverorderError):
+    """A peer is away; nothing was done that can not be asked for again."""
+
+    code = "temporarily_unavailable"

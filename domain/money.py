@@ -1,0 +1,59 @@
+"""Money in minor units: the only place where amounts are added, multiplied or compared."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+_CODE = re.compile(r"[A-Z]{3}")
+
+
+class CurrencyMismatchError(ValueError):
+    """Two amounts in different currencies met."""
+
+    def __init__(self, left: str, right: str) -> None:
+        super().__init__(f"{left} and {right} can not be combined")
+
+
+@dataclass(frozen=True, slots=True, order=False)
+class Money:
+    """An exact amount: `amount` in minor units (pence, cents), `currency` as an ISO 4217 code.
+
+    Amounts are whole numbers; there is no division, so nothing is ever rounded here.
+    Combining two currencies raises `CurrencyMismatchError`.
+    """
+
+    amount: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        if not _CODE.fullmatch(self.currency):
+            msg = f"not an ISO 4217 code: {self.currency!r}"
+            raise ValueError(msg)
+
+    @classmethod
+    def zero(cls, currency: str) -> Self:
+        """Return nothing, in a currency."""
+        return cls(0, currency)
+
+    def __add__(self, other: "Money") -> "Money":
+        self._same_currency(other)
+        return Money(self.amount + other.amount, self.currency)
+
+    def __sub__(self, other: "Money") -> "Money":
+        self._same_currency(other)
+        return Money(self.amount - other.amount, self.currency)
+
+    def __mul__(self, quantity: int) -> "Money":
+        return Money(self.amount * quantity, self.currency)
+
+    def __lt__(self, other: "Money") -> bool:
+        self._same_currency(other)
+        return self.amount < other.amount
+
+    def __le__(self, other: "Money") -> bool:
+        self._same_currency(other)
+        return self.amount <= other.amount
+
+    def _same_currency(self, other: "Money") -> None:
+        if self.currency != other.currency:
+            raise CurrencyMismatchError(self.currency, other.currency)

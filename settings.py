@@ -1,0 +1,101 @@
+"""Every setting of Everorder, in one place: environment variables, or a `.env` file beside the program."""
+
+from datetime import timedelta
+from functools import lru_cache
+
+from pydantic import AliasChoices, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message is one line for the person who starts the program."""
+
+
+class Settings(BaseSettings):
+    """What the environment decides. `docs/configuration.md` is printed from this class."""
+
+    model_config = SettingsConfigDict(env_prefix="EVERORDER_", env_file=".env", extra="ignore", frozen=True)
+
+    database_url: str = Field(
+        validation_alias=AliasChoices("DATABASE_URL", "EVERORDER_DATABASE_URL"),
+        description="PostgreSQL 15 or newer, as `postgresql://user:password@host:port/name`.",
+    )
+    temporal_address: str = Field(
+        default="127.0.0.1:7233",
+        validation_alias=AliasChoices("TEMPORAL_ADDRESS", "EVERORDER_TEMPORAL_ADDRESS"),
+        description="Host and port of the Temporal frontend.",
+    )
+    temporal_namespace: str = Field(
+        default="default",
+        validation_alias=AliasChoices("TEMPORAL_NAMESPACE", "EVERORDER_TEMPORAL_NAMESPACE"),
+        description="Temporal namespace that holds the orders.",
+    )
+    database_pool_size: int = Field(
+        default=10, ge=1, le=500, description="Connections a process keeps at most."
+    )
+
+    currency: str = Field(
+        default="GBP", pattern="^[A-Z]{3}$", description="Currency of a cart that names none."
+    )
+    checkout_wait: float = Field(
+        default=15.0,
+        ge=0,
+        le=60,
+        description="Seconds that a checkout waits for its outcome before it answers 202.",
+    )
+    hold_minutes: int = Field(
+        default=30, ge=1, le=10_080, description="Minutes that stock stays held while a payment is missing."
+    )
+    service_token: str = Field(
+        default="",
+        description="Bearer token with every staff scope, until accounts exist. Empty: none is accepted.",
+    )
+    max_body_bytes: int = Field(default=1_048_576, ge=1_024, description="Largest request body that is read.")
+
+    stripe_api_key: str = Field(
+        default="sk_test_everorder", description="Secret key of the payment provider."
+    )
+    stripe_api_base: str = Field(
+        default="", description="Address of the payment provider; empty is Stripe itself, else the sandbox."
+    )
+    stripe_timeout: float = Field(
+        default=5.0, gt=0, le=60, description="Seconds that one provider call may take."
+    )
+
+    smtp_host: str = Field(default="127.0.0.1", description="Mail server.")
+    smtp_port: int = Field(default=25, ge=1, le=65_535, description="Port of the mail server.")
+    smtp_username: str = Field(default="", description="User at the mail server; empty: no authentication.")
+    smtp_password: str = Field(default="", description="Password at the mail server.")
+    smtp_starttls: bool = Field(default=False, description="Require STARTTLS before anything is sent.")
+    smtp_timeout: float = Field(
+        default=15.0, gt=0, le=120, description="Seconds that one hand-over may take."
+    )
+    mail_from: str = Field(
+        default="Everorder <orders@everorder.example>", description="Sender of every mail."
+    )
+    mailbox_dir: str = Field(
+        default="",
+        description="Folder of a local mail server, shown at `/dev/mailbox`. Empty outside development.",
+    )
+
+    log_level: str = Field(default="INFO", description="Least severity that is logged.")
+    log_json: bool = Field(default=False, description="Log one JSON object a line rather than readable text.")
+
+    @property
+    def hold(self) -> timedelta:
+        """Return how long stock stays held while a payment is missing."""
+        return timedelta(minutes=self.hold_minutes)
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """Read the settings once.
+
+    Raises:
+        SettingsError: one is missing or wrong, with its name.
+    """
+    try:
+        return Settings()  # type: ignore[call-arg]
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(f"{first['loc'][0]}: {first['msg']}") from None

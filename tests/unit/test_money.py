@@ -1,0 +1,28 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.money import CurrencyMismatchError, Money
+
+amounts = st.integers(-(10**12), 10**12)
+
+
+@given(a=amounts, b=amounts)
+def test_subtracting_what_was_added_gives_the_amount_back(a: int, b: int) -> None:
+    assert Money(a, "GBP") + Money(b, "GBP") - Money(b, "GBP") == Money(a, "GBP")
+
+
+@given(a=amounts, quantity=st.integers(0, 1000))
+def test_multiplying_equals_adding_repeatedly(a: int, quantity: int) -> None:
+    assert Money(a, "GBP") * quantity == sum([Money(a, "GBP")] * quantity, Money.zero("GBP"))
+
+
+def test_two_currencies_are_never_combined() -> None:
+    with pytest.raises(CurrencyMismatchError, match="GBP and EUR can not be combined"):
+        _ = Money(1, "GBP") + Money(1, "EUR")
+
+
+@pytest.mark.parametrize("code", ["gbp", "GB", "GBPX", "", "G1P"])
+def test_a_currency_is_an_iso_code(code: str) -> None:
+    with pytest.raises(ValueError, match="not an ISO 4217 code"):
+        Money(1, code)
