@@ -30,13 +30,9 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("TEMPORAL_NAMESPACE", "EVERORDER_TEMPORAL_NAMESPACE"),
         description="Temporal namespace that holds the orders.",
     )
-    database_pool_size: int = Field(
-        default=10, ge=1, le=500, description="Connections a process keeps at most."
-    )
+    database_pool_size: int = Field(default=10, ge=1, le=500, description="Connections a process keeps at most.")
 
-    currency: str = Field(
-        default="GBP", pattern="^[A-Z]{3}$", description="Currency of a cart that names none."
-    )
+    currency: str = Field(default="GBP", pattern="^[A-Z]{3}$", description="Currency of a cart that names none.")
     checkout_wait: float = Field(
         default=15.0,
         ge=0,
@@ -52,27 +48,19 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(default=1_048_576, ge=1_024, description="Largest request body that is read.")
 
-    stripe_api_key: str = Field(
-        default="sk_test_everorder", description="Secret key of the payment provider."
-    )
+    stripe_api_key: str = Field(default="sk_test_everorder", description="Secret key of the payment provider.")
     stripe_api_base: str = Field(
         default="", description="Address of the payment provider; empty is Stripe itself, else the sandbox."
     )
-    stripe_timeout: float = Field(
-        default=5.0, gt=0, le=60, description="Seconds that one provider call may take."
-    )
+    stripe_timeout: float = Field(default=5.0, gt=0, le=60, description="Seconds that one provider call may take.")
 
     smtp_host: str = Field(default="127.0.0.1", description="Mail server.")
     smtp_port: int = Field(default=25, ge=1, le=65_535, description="Port of the mail server.")
     smtp_username: str = Field(default="", description="User at the mail server; empty: no authentication.")
     smtp_password: str = Field(default="", description="Password at the mail server.")
     smtp_starttls: bool = Field(default=False, description="Require STARTTLS before anything is sent.")
-    smtp_timeout: float = Field(
-        default=15.0, gt=0, le=120, description="Seconds that one hand-over may take."
-    )
-    mail_from: str = Field(
-        default="Everorder <orders@everorder.example>", description="Sender of every mail."
-    )
+    smtp_timeout: float = Field(default=15.0, gt=0, le=120, description="Seconds that one hand-over may take.")
+    mail_from: str = Field(default="Everorder <orders@everorder.example>", description="Sender of every mail.")
     mailbox_dir: str = Field(
         default="",
         description="Folder of a local mail server, shown at `/dev/mailbox`. Empty outside development.",
@@ -95,7 +83,7 @@ def get_settings() -> Settings:
         SettingsError: one is missing or wrong, with its name.
     """
     try:
-        return Settings()  # type: ignore[call-arg]
+        return Settings()
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingsError(f"{first['loc'][0]}: {first['msg']}") from None
