@@ -1,52 +1,12 @@
 """What the activities need of the outside world. `providers/` satisfies these Protocols; nothing here knows how."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from domain.messages import Email
 from domain.money import Money
-
-
-class ProviderPaymentState(StrEnum):
-    """What a provider says has become of one payment."""
-
-    PREPARED = "prepared"
-    """It exists and nothing has moved: it may still be authorised."""
-    DECLINED = "declined"
-    ACTION_REQUIRED = "action_required"
-    """The buyer has to confirm it with the bank (3-D Secure)."""
-    PROCESSING = "processing"
-    AUTHORISED = "authorised"
-    CAPTURED = "captured"
-    CANCELLED = "cancelled"
-    """It will never move money any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderPayment:
-    """A provider's whole account of one payment. `captured` and `refunded` are in the currency of `amount`."""
-
-    reference: str
-    order_id: UUID | None
-    state: ProviderPaymentState
-    amount: Money
-    captured: int
-    refunded: int
-    decline_code: str | None = None
-
-
-class ProviderUnavailableError(Exception):
-    """The outcome is unknown: no answer, or a 5xx. Look the payment up before trying again."""
-
-
-class ProviderRefusedError(Exception):
-    """The provider answered, and the answer is no. `code` is its own word for why."""
-
-    def __init__(self, code: str) -> None:
-        self.code = code
-        super().__init__(code)
+from domain.provider_payments import ProviderPayment
 
 
 class PaymentProvider(Protocol):
@@ -112,29 +72,6 @@ class PaymentProvider(Protocol):
     def ledger(self) -> AsyncIterator[ProviderPayment]:
         """List every payment that the provider knows, newest first. For reconciliation and the audit."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Email:
-    """A rendered message. `message_id` is the same however often it is handed over."""
-
-    message_id: str
-    recipient: str
-    subject: str
-    text: str
-    html: str
-
-
-class MailRefusedError(Exception):
-    """The mail server will never take this message (5xx). `code` is its SMTP reply code."""
-
-    def __init__(self, code: int) -> None:
-        self.code = code
-        super().__init__(str(code))
-
-
-class MailUnavailableError(Exception):
-    """The mail server could not be reached, or asked to try again later."""
 
 
 class Mailer(Protocol):
