@@ -1,0 +1,1 @@
+"""The queries, one aggregate a file. Transactions open at the edge: nothing here commits."""

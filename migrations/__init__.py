@@ -1,0 +1,1 @@
+"""Schema migrations (Alembic). One revision a change; they are equal to the models, which `make check` proves."""

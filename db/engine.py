@@ -1,0 +1,42 @@
+"""Connections to PostgreSQL."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+Sessions = async_sessionmaker[AsyncSession]
+"""Opens transactions: `async with sessions.begin() as session`."""
+
+
+def async_url(database_url: str) -> URL:
+    """Point a plain `postgresql://` address at the asyncpg driver."""
+    return make_url(database_url).set(drivername="postgresql+asyncpg")
+
+
+def create_engine(database_url: str, *, pool_size: int = 10, application: str = "everorder") -> AsyncEngine:
+    """Create an engine whose connections are checked before use, so that a restarted server is not an error.
+
+    A statement may take 30 s and an idle transaction 60 s: nothing holds a lock for ever when a process hangs.
+    """
+    server: Mapping[str, str] = {
+        "application_name": application,
+        "statement_timeout": "30s",
+        "idle_in_transaction_session_timeout": "60s",
+        "jit": "off",
+    }
+    arguments: dict[str, Any] = {"server_settings": server, "timeout": 5, "command_timeout": 35}
+    return create_async_engine(
+        async_url(database_url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_use_lifo=True,
+        connect_args=arguments,
+    )
+
+
+def create_sessions(engine: AsyncEngine) -> Sessions:
+    """Create the opener of transactions for an engine."""
+    return async_sessionmaker(engine, expire_on_commit=False, autoflush=False)

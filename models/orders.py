@@ -1,0 +1,123 @@
+"""Orders: what was bought, where it stands, and how it came there."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, Sequence, Text, text
+from sqlmodel import Field, SQLModel
+
+from domain.order_states import EventType, FailureReason, OrderStatus, PaymentStatus
+from models.columns import document, identifier, moment, one_of, optional_moment
+
+ORDER_NUMBERS = Sequence("order_numbers", start=100001, metadata=SQLModel.metadata)
+
+
+class Order(SQLModel, table=True):
+    """An order. Its id is computed from its cart and the attempt, so that one attempt makes one order.
+
+    `reason` says why it failed; `operator_reason` why a person has to look at it. `payment_method` is the
+    provider's token that was last offered; `payment_attempt` numbers the authorisations. All amounts are minor units of `currency`.
+    """
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        one_of("status", OrderStatus, "orders_status"),
+        one_of("payment_status", PaymentStatus, "orders_payment_status"),
+        one_of("reason", FailureReason, "orders_reason"),
+        CheckConstraint(
+            "total_amount = subtotal_amount - discount_amount + shipping_amount + tax_amount", name="orders_total"
+        ),
+        CheckConstraint(
+            "0 <= refunded_amount AND refunded_amount <= captured_amount AND captured_amount <= total_amount",
+            name="orders_money",
+        ),
+        Index(
+            "orders_one_live_a_cart",
+            "cart_id",
+            unique=True,
+            postgresql_where=text("status NOT IN ('failed', 'cancelled')"),
+        ),
+        Index("orders_open", "status", "id", postgresql_where=text("status NOT IN ('failed', 'cancelled', 'closed')")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    number: str = Field(
+        sa_type=Text, unique=True, sa_column_kwargs={"server_default": text("'EO-' || nextval('order_numbers')")}
+    )
+    cart_id: UUID = Field(foreign_key="carts.id", index=True)
+    customer_id: UUID | None = Field(default=None, index=True)
+    checkout_attempt: int
+    status: str = Field(default=OrderStatus.PENDING, sa_type=Text)
+    payment_status: str = Field(default=PaymentStatus.NONE, sa_type=Text)
+    needs_operator: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    operator_reason: str | None = Field(default=None, sa_type=Text)
+    reason: str | None = Field(default=None, sa_type=Text)
+    currency: str = Field(sa_type=Text)
+    subtotal_amount: int = Field(sa_type=BigInteger)
+    discount_amount: int = Field(default=0, sa_type=BigInteger)
+    shipping_amount: int = Field(default=0, sa_type=BigInteger)
+    tax_amount: int = Field(default=0, sa_type=BigInteger)
+    total_amount: int = Field(sa_type=BigInteger)
+    captured_amount: int = Field(default=0, sa_type=BigInteger)
+    refunded_amount: int = Field(default=0, sa_type=BigInteger)
+    payment_method: str | None = Field(default=None, sa_type=Text)
+    payment_attempt: int = Field(default=1)
+    payment_deadline: datetime | None = optional_moment()
+    email: str | None = Field(default=None, sa_type=Text)
+    phone: str | None = Field(default=None, sa_type=Text)
+    shipping_address: dict[str, Any] | None = document()
+    billing_address: dict[str, Any] | None = document()
+    created_at: datetime = moment()
+    updated_at: datetime = moment()
+
+
+class OrderLine(SQLModel, table=True):
+    """One line as it was sold: the title and price of that moment."""
+
+    __tablename__ = "order_lines"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="order_lines_quantity"),
+        CheckConstraint("total_amount = unit_price_amount * quantity", name="order_lines_total"),
+    )
+
+    line_id: UUID = identifier()
+    order_id: UUID = Field(foreign_key="orders.id", index=True)
+    position: int = Field(default=0)
+    sku: str = Field(sa_type=Text)
+    title: str = Field(sa_type=Text)
+    quantity: int = Field(sa_type=BigInteger)
+    unit_price_amount: int = Field(sa_type=BigInteger)
+    total_amount: int = Field(sa_type=BigInteger)
+
+
+class OrderEvent(SQLModel, table=True):
+    """One entry of an order's timeline, written in the transaction that made it true."""
+
+    __tablename__ = "order_events"
+    __table_args__ = (
+        one_of("type", EventType, "order_events_type"),
+        Index("order_events_of_order", "order_id", "id"),
+    )
+
+    id: int | None = Field(default=None, sa_type=BigInteger, primary_key=True, sa_column_args=(Identity(always=True),))
+    order_id: UUID = Field(foreign_key="orders.id")
+    type: str = Field(sa_type=Text)
+    from_status: str | None = Field(default=None, sa_type=Text)
+    to_status: str = Field(sa_type=Text)
+    actor: str = Field(sa_type=Text)
+    reason: str | None = Field(default=None, sa_type=Text)
+    note_id: UUID | None = Field(default=None, foreign_key="order_notes.id")
+    created_at: datetime = moment()
+
+
+class OrderNote(SQLModel, table=True):
+    """Free text that somebody wrote about an order: it stays here and never enters a Temporal history."""
+
+    __tablename__ = "order_notes"
+
+    id: UUID = identifier()
+    order_id: UUID = Field(index=True)
+    text: str = Field(sa_type=Text)
+    actor: str = Field(sa_type=Text)
+    created_at: datetime = moment()

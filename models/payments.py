@@ -1,0 +1,52 @@
+"""Payment operations: each is written before its provider is called, and finished with what the provider said."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Text
+from sqlmodel import Field, SQLModel
+
+from models.columns import moment, one_of
+
+
+class PaymentOperationKind(StrEnum):
+    """What is asked of the provider."""
+
+    AUTHORISE = "authorise"
+    CAPTURE = "capture"
+    VOID = "void"
+    REFUND = "refund"
+
+
+class PaymentOperationState(StrEnum):
+    """How it went. `abandoned` is the tombstone that makes a late call refuse itself."""
+
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    DECLINED = "declined"
+    ABANDONED = "abandoned"
+
+
+class PaymentOperation(SQLModel, table=True):
+    """One operation, named by its key `<order_id>:<operation>:<n>`."""
+
+    __tablename__ = "payment_operations"
+    __table_args__ = (
+        one_of("operation", PaymentOperationKind, "payment_operations_operation"),
+        one_of("state", PaymentOperationState, "payment_operations_state"),
+        CheckConstraint("amount >= 0", name="payment_operations_amount"),
+    )
+
+    key: str = Field(sa_type=Text, primary_key=True)
+    order_id: UUID = Field(foreign_key="orders.id", index=True)
+    operation: str = Field(sa_type=Text)
+    attempt: int
+    amount: int = Field(sa_type=BigInteger)
+    currency: str = Field(sa_type=Text)
+    provider: str = Field(sa_type=Text)
+    provider_reference: str | None = Field(default=None, sa_type=Text, index=True)
+    state: str = Field(default=PaymentOperationState.STARTED, sa_type=Text)
+    code: str | None = Field(default=None, sa_type=Text)
+    created_at: datetime = moment()
+    updated_at: datetime = moment()

