@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-import migrations
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+
+import migrations
 
 
 def config(database_url: str) -> Config:

@@ -17,7 +17,8 @@ class Order(SQLModel, table=True):
     """An order. Its id is computed from its cart and the attempt, so that one attempt makes one order.
 
     `reason` says why it failed; `operator_reason` why a person has to look at it. `payment_method` is the
-    provider's token that was last offered; `payment_attempt` numbers the authorisations. All amounts are minor units of `currency`.
+    provider's token that was last offered; `payment_attempt` numbers the authorisations. All amounts are minor
+    units of `currency`.
     """
 
     __tablename__ = "orders"
