@@ -1,0 +1,236 @@
+"""The order: its workflow's messages, and the steps that only touch PostgreSQL.
+
+All amounts are minor units. Actors are ids (`guest`, `customer:<id>`, `operator:<id>`), reasons are codes; free text
+stays in PostgreSQL and is named by `note_id`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from temporalio import activity
+
+from domain.money import Money
+from domain.order_states import EventType, OrderStatus, PaymentStatus
+
+PLACE_UPDATE_ID = "place"
+"""One id for every caller of `place`: fifty callers share one update, as Temporal allows ten in flight."""
+
+
+def order_workflow_id(order_id: UUID) -> str:
+    """Name the workflow of an order."""
+    return f"order-{order_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """Start an order's workflow: place a cart, or, when the order's row exists already, go on from that row."""
+
+    order_id: UUID
+    cart_id: UUID
+    checkout_attempt: int
+    payment_method: str | None = None
+    expected_total: Money | None = None
+    hold: timedelta = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A SKU of which less can be sold than was asked for."""
+
+    sku: str
+    requested: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSnapshot:
+    """An order as its row says. `messages` are the notifications that are still to be delivered."""
+
+    order_id: UUID
+    number: str
+    status: OrderStatus
+    payment_status: PaymentStatus
+    total: Money
+    customer_id: UUID | None = None
+    reason: str | None = None
+    needs_operator: bool = False
+    operator_reason: str | None = None
+    payment_method: str | None = None
+    payment_attempt: int = 1
+    payment_deadline: datetime | None = None
+    decline_code: str | None = None
+    shortages: tuple[Shortage, ...] = ()
+    messages: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderOutcome:
+    """What a caller of `place`, `pay` or `cancel` is told."""
+
+    order_id: UUID
+    status: OrderStatus
+    reason: str | None = None
+    decline_code: str | None = None
+    total: Money | None = None
+    shortages: tuple[Shortage, ...] = ()
+    needs_operator: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pay:
+    """Offer another payment method; `payment_method` is the provider's token, never card data."""
+
+    payment_method: str
+    actor: str = "guest"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Cancel an order: compensated before shipment, recorded for an operator afterwards."""
+
+    reason: str = "requested"
+    actor: str = "operator"
+    note_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ship:
+    """Say that an order has left the house. No lines means all of them."""
+
+    actor: str = "operator"
+    carrier: str = ""
+    tracking_number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkDelivered:
+    """Say that an order has arrived."""
+
+    actor: str = "operator"
+
+
+class Decision(StrEnum):
+    """How an operator ends a standstill."""
+
+    RETRY = "retry"
+    SKIP = "skip"
+    REFUND = "refund"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Decide about an order that needs an operator: try the step again, go on without it, or cancel and give back."""
+
+    decision: Decision
+    reason: str = "resolved"
+    actor: str = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStep:
+    """Name the order that a step is about."""
+
+    order_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RequirePayment:
+    """Ask the buyer for another payment method after a decline; stock stays held until the deadline."""
+
+    order_id: UUID
+    attempt: int
+    decline_code: str
+    deadline: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPayment:
+    """Begin the next attempt with another payment method."""
+
+    order_id: UUID
+    attempt: int
+    payment_method: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelStep:
+    """Fence an order against every step that is still under way, and say who asked."""
+
+    order_id: UUID
+    cart_id: UUID
+    checkout_attempt: int
+    actor: str
+    reason: str
+    note_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdvanceOrder:
+    """Take one step of fulfilment along the table of transitions."""
+
+    order_id: UUID
+    event: EventType
+    actor: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlagOrder:
+    """Set or clear `needs_operator`; a code says why."""
+
+    order_id: UUID
+    needs_operator: bool
+    reason: str
+    actor: str
+
+
+class OrderActivities:
+    """Steps of an order that only touch PostgreSQL. Each is one transaction and may be repeated at any time."""
+
+    @activity.defn(name="orders.open")
+    async def open(self, request: PlaceOrder) -> OrderSnapshot:
+        """Freeze and price the cart, write the order and hold the stock; or load the order that exists already."""
+        raise NotImplementedError
+
+    @activity.defn(name="orders.require_payment")
+    async def require_payment(self, request: RequirePayment) -> OrderSnapshot:
+        """Record a decline and keep the stock held until the deadline."""
+        raise NotImplementedError
+
+    @activity.defn(name="orders.retry_payment")
+    async def retry_payment(self, request: RetryPayment) -> OrderSnapshot:
+        """Begin the next payment attempt."""
+        raise NotImplementedError
+
+    @activity.defn(name="orders.place")
+    async def place(self, request: OrderStep) -> OrderSnapshot:
+        """Commit the stock, place the order and write down the message that the buyer is owed."""
+        raise NotImplementedError
+
+    @activity.defn(name="orders.begin_cancel")
+    async def begin_cancel(self, request: CancelStep) -> OrderSnapshot:
+        """Mark the order as being undone, so that a late step refuses itself, even one that has not begun yet."""
+        raise NotImplementedError
+
+    @activity.defn(name="orders.finish_cancel")
+    async def finish_cancel(self, request: OrderStep) -> OrderSnapshot:
+        """Release the stock, end the order as cancelled and reopen its cart if it was never placed."""
+        raise NotImplementedError
+
+    @activity.defn(name="orders.expire")
+    async def expire(self, request: OrderStep) -> OrderSnapshot:
+        """Release the stock of an order that nobody paid, and reopen its cart."""
+        raise NotImplementedError
+
+    @activity.defn(name="orders.advance")
+    async def advance(self, request: AdvanceOrder) -> OrderSnapshot:
+        """Record a step of fulfilment."""
+        raise NotImplementedError
+
+    @activity.defn(name="orders.flag")
+    async def flag(self, request: FlagOrder) -> OrderSnapshot:
+        """Call an operator, or record that one has decided."""
+        raise NotImplementedError
