@@ -1,0 +1,232 @@
+"""Carts and their lines. Whoever changes a cart has locked its row first: a cart is changed by one at a time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import SQLModel
+
+from domain.errors import CurrencyUnavailableError, NotFoundError, UnknownSkuError
+from models.carts import CartStatus
+from models.columns import new_id, utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class CartRow:
+    """A cart as its row says. `token_digest` is the SHA-256 of the secret that opens it, in hexadecimal."""
+
+    id: UUID
+    customer_id: UUID | None
+    reference: str | None
+    token_digest: str | None
+    status: CartStatus
+    checkout_attempt: int
+    currency: str
+    email: str | None
+    phone: str | None
+    shipping_address: dict[str, Any] | None
+    billing_address: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PricedCartLine:
+    """A line that can be sold. `unit_price` is in minor units of the cart's currency."""
+
+    sku: str
+    quantity: int
+    unit_price: int
+    title: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class CartLineRow:
+    """A line as it stands: `unit_price` is None without a price, `sold` is false when its product left the shop."""
+
+    line_id: UUID
+    sku: str
+    quantity: int
+    unit_price: int | None
+    title: str
+    position: int
+    sold: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewLine:
+    """A quantity to put into a cart; `unit_price` in minor units overrides the catalogue."""
+
+    sku: str
+    quantity: int
+    unit_price: int | None = None
+
+
+_CARTS = SQLModel.metadata.tables["carts"]
+_COLUMNS = tuple(_CARTS.c[field.name] for field in fields(CartRow))
+_FIND = select(*_COLUMNS).where(_CARTS.c.id == bindparam("cart"))
+_LOCK = _FIND.with_for_update()
+
+_LINES = text("""
+SELECT l.line_id, l.sku, l.quantity, coalesce(l.unit_price_amount, p.amount) AS unit_price,
+       CASE WHEN v.title = '' THEN o.title ELSE o.title || ', ' || v.title END AS title, l.position,
+       o.status = 'active' AS sold
+FROM cart_lines l
+JOIN variants v ON v.sku = l.sku
+JOIN products o ON o.id = v.product_id
+LEFT JOIN prices p ON p.sku = l.sku AND p.currency = :currency
+WHERE l.cart_id = :cart
+ORDER BY l.position, l.line_id
+""")
+
+# A SKU may stand on several lines (an import sells it at several prices); who sets its quantity makes one of them.
+_SET_LINE = text("""
+WITH kept AS (
+    SELECT line_id FROM cart_lines WHERE cart_id = :cart AND sku = :sku ORDER BY position, line_id LIMIT 1
+), removed AS (
+    DELETE FROM cart_lines WHERE cart_id = :cart AND sku = :sku AND line_id NOT IN (SELECT line_id FROM kept)
+), changed AS (
+    UPDATE cart_lines SET quantity = :quantity, unit_price_amount = NULL
+    WHERE line_id IN (SELECT line_id FROM kept)
+), touched AS (
+    UPDATE carts SET updated_at = now() WHERE id = :cart
+)
+INSERT INTO cart_lines (line_id, cart_id, sku, quantity, position)
+SELECT :line_id, :cart, v.sku, :quantity,
+       (SELECT coalesce(max(position) + 1, 0) FROM cart_lines WHERE cart_id = :cart)
+FROM variants v
+WHERE v.sku = :sku AND NOT EXISTS (SELECT FROM kept)
+""")
+
+_REMOVE_LINE = text("""
+WITH touched AS (UPDATE carts SET updated_at = now() WHERE id = :cart)
+DELETE FROM cart_lines WHERE cart_id = :cart AND sku = :sku
+""")
+
+_REPLACE_LINES = text("""
+WITH removed AS (
+    DELETE FROM cart_lines WHERE cart_id = :cart
+), touched AS (
+    UPDATE carts SET updated_at = now() WHERE id = :cart
+)
+INSERT INTO cart_lines (line_id, cart_id, sku, quantity, unit_price_amount, position)
+SELECT n.line_id, :cart, v.sku, n.quantity, n.unit_price, n.position - 1
+FROM unnest(CAST(:line_ids AS uuid[]), CAST(:skus AS text[]), CAST(:quantities AS bigint[]),
+            CAST(:unit_prices AS bigint[])) WITH ORDINALITY AS n (line_id, sku, quantity, unit_price, position)
+JOIN variants v ON v.sku = n.sku
+""")
+
+
+async def create(
+    session: AsyncSession, *, currency: str, token_digest: str, reference: str | None = None
+) -> CartRow | None:
+    """Open a cart, or return None when one with this reference exists already, also if it came to be just now."""
+    statement = insert(_CARTS).values(
+        id=new_id(),
+        currency=currency,
+        token_digest=token_digest,
+        reference=reference,
+        status=CartStatus.OPEN,
+        checkout_attempt=1,
+    )
+    if reference is not None:
+        statement = statement.on_conflict_do_nothing(index_elements=["reference"])
+    row = (await session.execute(statement.returning(*_COLUMNS))).one_or_none()
+    return None if row is None else _cart(row)
+
+
+async def find(session: AsyncSession, cart_id: UUID) -> CartRow | None:
+    """Look a cart up without locking it."""
+    row = (await session.execute(_FIND, {"cart": cart_id})).one_or_none()
+    return None if row is None else _cart(row)
+
+
+async def find_by_reference(session: AsyncSession, reference: str) -> CartRow | None:
+    """Look up the cart that an importer named."""
+    row = (await session.execute(select(*_COLUMNS).where(_CARTS.c.reference == reference))).one_or_none()
+    return None if row is None else _cart(row)
+
+
+async def lock(session: AsyncSession, cart_id: UUID) -> CartRow:
+    """Lock a cart until the transaction ends, and return it as it is now.
+
+    Raises:
+        NotFoundError: there is no such cart.
+    """
+    row = (await session.execute(_LOCK, {"cart": cart_id})).one_or_none()
+    if row is None:
+        raise NotFoundError("no such cart")
+    return _cart(row)
+
+
+async def lines(session: AsyncSession, cart: CartRow) -> list[CartLineRow]:
+    """List a cart's lines with today's prices, also those that can not be sold any more."""
+    rows = await session.execute(_LINES, {"cart": cart.id, "currency": cart.currency})
+    return [CartLineRow(*row) for row in rows]
+
+
+async def priced_lines(session: AsyncSession, cart: CartRow) -> list[PricedCartLine]:
+    """List what a checkout of this cart sells, each line at its price in the cart's currency.
+
+    Raises:
+        UnknownSkuError: a product is not sold any more.
+        CurrencyUnavailableError: a SKU has no price in the cart's currency.
+    """
+    return sellable(cart, await lines(session, cart))
+
+
+def sellable(cart: CartRow, rows: Sequence[CartLineRow]) -> list[PricedCartLine]:
+    """Refuse lines that can not be sold.
+
+    Raises:
+        UnknownSkuError: a product is not sold any more.
+        CurrencyUnavailableError: a SKU has no price in the cart's currency.
+    """
+    unsold = [row.sku for row in rows if not row.sold]
+    if unsold:
+        raise UnknownSkuError(*unsold)
+    priced = [
+        PricedCartLine(row.sku, row.quantity, row.unit_price, row.title, row.position)
+        for row in rows
+        if row.unit_price is not None
+    ]
+    if len(priced) < len(rows):
+        raise CurrencyUnavailableError(cart.currency, *(row.sku for row in rows if row.unit_price is None))
+    return priced
+
+
+async def set_line(session: AsyncSession, cart_id: UUID, sku: str, quantity: int) -> None:
+    """Make a SKU stand in a locked cart once, in this quantity and at the catalogue's price; left out when unknown."""
+    values = {"cart": cart_id, "sku": sku, "quantity": quantity, "line_id": new_id()}
+    await session.execute(_SET_LINE, values)
+
+
+async def remove_line(session: AsyncSession, cart_id: UUID, sku: str) -> None:
+    """Take a SKU out of a locked cart; it need not be there."""
+    await session.execute(_REMOVE_LINE, {"cart": cart_id, "sku": sku})
+
+
+async def replace_lines(session: AsyncSession, cart_id: UUID, new: Sequence[NewLine]) -> None:
+    """Make these the only lines of a locked cart, in this order, in one statement. Unknown SKUs are left out."""
+    values = {
+        "cart": cart_id,
+        "line_ids": [new_id() for _ in new],
+        "skus": [line.sku for line in new],
+        "quantities": [line.quantity for line in new],
+        "unit_prices": [line.unit_price for line in new],
+    }
+    await session.execute(_REPLACE_LINES, values)
+
+
+async def change(session: AsyncSession, cart_id: UUID, changes: Mapping[str, Any]) -> CartRow:
+    """Write contact and address columns of a locked cart and return it as it is now."""
+    statement = update(_CARTS).where(_CARTS.c.id == cart_id).values(updated_at=utc_now(), **changes)
+    return _cart((await session.execute(statement.returning(*_COLUMNS))).one())
+
+
+def _cart(row: Any) -> CartRow:
+    id_, customer_id, reference, token_digest, status, *rest = row
+    return CartRow(id_, customer_id, reference, token_digest, CartStatus(status), *rest)
