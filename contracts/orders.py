@@ -79,6 +79,15 @@ class OrderOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One step of an order, as its workflow took it."""
+
+    at: datetime
+    status: OrderStatus
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pay:
     """Offer another payment method; `payment_method` is the provider's token, never card data."""
 

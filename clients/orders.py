@@ -1,0 +1,286 @@
+"""Start orders, ask them things and find out about them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.workflow import UpdateMethodMultiParam
+
+from contracts.failures import refusal_code
+from contracts.orders import (
+    PLACE_UPDATE_ID,
+    Cancel,
+    MarkDelivered,
+    OrderOutcome,
+    Pay,
+    PlaceOrder,
+    Resolve,
+    Ship,
+    order_workflow_id,
+)
+from contracts.queues import TaskQueue
+from contracts.search_attributes import ORDER_STATUS
+from domain.errors import (
+    ConflictError,
+    EverorderError,
+    IllegalStepError,
+    NotFoundError,
+    PaymentInProgressError,
+    TemporarilyUnavailableError,
+)
+from domain.order_states import OrderStatus
+from workflows.order import OrderWorkflow
+
+WORKFLOW_TASK_TIMEOUT = timedelta(seconds=5)
+"""How long a worker that died may keep an order waiting."""
+
+T = TypeVar("T")
+
+_CALL = timedelta(seconds=10)
+_MEMO_CART = "cart_id"
+
+
+class OrderRefusedError(ConflictError):
+    """The order's workflow refused; `code` is its reason."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        self.code = code
+        super().__init__(sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The order was started and is on its way; its outcome is not known yet."""
+
+    order_id: UUID
+
+
+class OrderClient:
+    """A typed façade of `OrderWorkflow`.
+
+    A Temporal server that can not be reached is `TemporarilyUnavailableError`: nothing was lost, and every call may
+    be repeated.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def place(self, order: PlaceOrder, *, wait: timedelta) -> OrderOutcome | Accepted:
+        """Start the order, or join the one that has been started for this attempt, and wait for its outcome.
+
+        Returns `Accepted` when the outcome takes longer than `wait`.
+
+        Raises:
+            TemporarilyUnavailableError: the start could not be confirmed; it is safe to try again.
+            OrderRefusedError: the cart can not be checked out; `code` says why (`stale_checkout`: look again).
+        """
+        try:
+            async with asyncio.timeout(wait.total_seconds()):
+                return await self._place(order)
+        except (TimeoutError, RPCError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            return await self._confirm(order)
+
+    async def _place(self, order: PlaceOrder) -> OrderOutcome:
+        start = WithStartWorkflowOperation(
+            OrderWorkflow.run,
+            order,
+            id=order_workflow_id(order.order_id),
+            task_queue=TaskQueue.ORDERS,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            # An order that has ended well is never started again; one that was terminated goes on from its row.
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            task_timeout=WORKFLOW_TASK_TIMEOUT,
+            search_attributes=TypedSearchAttributes([SearchAttributePair(ORDER_STATUS, OrderStatus.PENDING)]),
+            memo={_MEMO_CART: str(order.cart_id)},
+            static_summary=f"Order of cart {order.cart_id}",
+        )
+        try:
+            return await self._client.execute_update_with_start_workflow(
+                OrderWorkflow.place, start_workflow_operation=start, id=PLACE_UPDATE_ID
+            )
+        except WorkflowUpdateFailedError as error:
+            raise _refused(error) from None
+        except WorkflowAlreadyStartedError:
+            raise OrderRefusedError("stale_checkout", "This checkout is over.") from None
+
+    async def _confirm(self, order: PlaceOrder) -> Accepted:
+        status = await self._status(order.order_id)
+        if status is None or status is not WorkflowExecutionStatus.RUNNING:
+            raise TemporarilyUnavailableError("The checkout could not be confirmed. It is safe to try again.")
+        return Accepted(order.order_id)
+
+    async def pay(self, order_id: UUID, pay: Pay, *, wait: timedelta) -> OrderOutcome | Accepted:
+        """Offer another payment method.
+
+        Raises:
+            PaymentInProgressError: another payment is under way.
+            IllegalStepError: the order does not wait for a payment.
+            TemporarilyUnavailableError: Temporal is away.
+        """
+        return await self._update_within(order_id, OrderWorkflow.pay, pay, wait)
+
+    async def cancel(self, order_id: UUID, cancel: Cancel, *, wait: timedelta) -> OrderOutcome | Accepted:
+        """Cancel an order: compensated before shipment, recorded after it.
+
+        Raises:
+            IllegalStepError: it has failed already.
+            NotFoundError: its workflow is over or was never started.
+            TemporarilyUnavailableError: Temporal is away.
+        """
+        return await self._update_within(order_id, OrderWorkflow.cancel, cancel, wait)
+
+    async def signal_cancel(self, order_id: UUID, cancel: Cancel) -> None:
+        """Ask to cancel an order without waiting for it: kept by Temporal even while no worker runs."""
+        try:
+            await self._handle(order_id).signal(OrderWorkflow.cancel_order, cancel, rpc_timeout=_CALL)
+        except RPCError as error:
+            raise _unavailable(error) from None
+
+    async def resolve(self, order_id: UUID, decision: Resolve, *, wait: timedelta) -> OrderOutcome | Accepted:
+        """Decide about an order that needs an operator."""
+        return await self._update_within(order_id, OrderWorkflow.resolve, decision, wait)
+
+    async def ship(self, order_id: UUID, ship: Ship, *, wait: timedelta) -> OrderOutcome | Accepted:
+        """Note that an order has left the house."""
+        return await self._update_within(order_id, OrderWorkflow.ship, ship, wait)
+
+    async def mark_delivered(
+        self, order_id: UUID, delivered: MarkDelivered, *, wait: timedelta
+    ) -> OrderOutcome | Accepted:
+        """Note that an order has arrived."""
+        return await self._update_within(order_id, OrderWorkflow.mark_delivered, delivered, wait)
+
+    async def resume(self, order: PlaceOrder) -> None:
+        """Give an order a workflow again that goes on from its row. Nothing happens where one is running.
+
+        Raises:
+            TemporarilyUnavailableError: Temporal is away.
+        """
+        try:
+            await self._client.start_workflow(
+                OrderWorkflow.run,
+                order,
+                id=order_workflow_id(order.order_id),
+                task_queue=TaskQueue.ORDERS,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                task_timeout=WORKFLOW_TASK_TIMEOUT,
+                memo={_MEMO_CART: str(order.cart_id)},
+                static_summary=f"Order of cart {order.cart_id}, resumed from its row",
+            )
+        except RPCError as error:
+            raise _unavailable(error) from None
+
+    async def accepted_cart(self, order_id: UUID) -> UUID | None:
+        """Name the cart of an order that was accepted and has no row yet; None when there is no such order."""
+        try:
+            description = await self._handle(order_id).describe(rpc_timeout=_CALL)
+            if description.status is not WorkflowExecutionStatus.RUNNING:
+                return None
+            cart_id = await description.memo_value(_MEMO_CART, None, type_hint=str)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise _unavailable(error) from None
+        return UUID(cart_id) if cart_id else None
+
+    async def is_running(self, order_id: UUID) -> bool:
+        """Tell whether an order has a workflow that lives.
+
+        Raises:
+            TemporarilyUnavailableError: Temporal is away.
+        """
+        return await self._status(order_id) is WorkflowExecutionStatus.RUNNING
+
+    async def running(self) -> AsyncIterator[UUID]:
+        """List the orders whose workflow lives. The list follows the truth by about a second."""
+        query = "WorkflowType = 'OrderWorkflow' AND ExecutionStatus = 'Running'"
+        try:
+            async for execution in self._client.list_workflows(query, page_size=1000):
+                yield UUID(execution.id.removeprefix("order-"))
+        except RPCError as error:
+            raise _unavailable(error) from None
+
+    async def reachable(self) -> bool:
+        """Tell whether Temporal answers."""
+        try:
+            return await self._client.service_client.check_health(timeout=timedelta(seconds=2))
+        except (RPCError, RuntimeError):
+            return False
+
+    async def _update_within(
+        self, order_id: UUID, update: UpdateMethodMultiParam[[OrderWorkflow, T], OrderOutcome], arg: T, wait: timedelta
+    ) -> OrderOutcome | Accepted:
+        """Send an update. Once it is accepted it can not be lost; until then a time-out means to try again."""
+        accepted = False
+        try:
+            async with asyncio.timeout(wait.total_seconds()):
+                handle = await self._handle(order_id).start_update(
+                    update, arg, wait_for_stage=WorkflowUpdateStage.ACCEPTED
+                )
+                accepted = True
+                return await handle.result()
+        except WorkflowUpdateFailedError as error:
+            raise _refused(error) from None
+        except RPCError as error:
+            raise _unavailable(error) from None
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            if accepted:
+                return Accepted(order_id)
+            raise TemporarilyUnavailableError("The order does not answer. It is safe to try again.") from None
+
+    async def _status(self, order_id: UUID) -> WorkflowExecutionStatus | None:
+        try:
+            return (await self._handle(order_id).describe(rpc_timeout=_CALL)).status
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise _unavailable(error) from None
+
+    def _handle(self, order_id: UUID) -> WorkflowHandle[OrderWorkflow, OrderOutcome]:
+        return self._client.get_workflow_handle_for(OrderWorkflow.run, order_workflow_id(order_id))
+
+
+_REFUSALS: dict[str, type[EverorderError]] = {
+    IllegalStepError.code: IllegalStepError,
+    PaymentInProgressError.code: PaymentInProgressError,
+    TemporarilyUnavailableError.code: TemporarilyUnavailableError,
+}
+
+
+def _refused(error: WorkflowUpdateFailedError) -> EverorderError:
+    """Translate a refusal of the workflow into the error of its code; its sentence was written by us."""
+    code = refusal_code(error.cause)
+    if code is None:
+        return TemporarilyUnavailableError("The order ended before it could answer. It is safe to try again.")
+    sentence = error.cause.message if isinstance(error.cause, ApplicationError) else code
+    if code in _REFUSALS:
+        return _REFUSALS[code](sentence)
+    return OrderRefusedError(code, sentence)
+
+
+def _unavailable(error: RPCError) -> EverorderError:
+    """Tell an order that Temporal does not know from a Temporal that is away."""
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return NotFoundError("The order has no workflow.")
+    return TemporarilyUnavailableError("Orders can not be reached at the moment. It is safe to try again.")

@@ -1,0 +1,51 @@
+"""How long a step may take and how often it is tried again: one place for every time-out of the story.
+
+A provider call ends by its own time-out (5 s, up to three calls) long before `provider_call` gives its attempt up, so a
+new attempt never runs beside an old one. Heartbeats tell within seconds that a worker has died.
+"""
+
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType, ActivityConfig, LocalActivityConfig
+
+from contracts.queues import TaskQueue
+
+
+def database_step(summary: str) -> LocalActivityConfig:
+    """Configure a step that only touches PostgreSQL: a local activity, tried again until it works."""
+    return LocalActivityConfig(
+        summary=summary,
+        start_to_close_timeout=timedelta(seconds=30),
+        cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(milliseconds=100), backoff_coefficient=2, maximum_interval=timedelta(seconds=2)
+        ),
+    )
+
+
+def provider_call(summary: str) -> ActivityConfig:
+    """Configure a call to the payment provider, tried again until it has answered."""
+    return ActivityConfig(
+        summary=summary,
+        task_queue=TaskQueue.PAYMENTS,
+        start_to_close_timeout=timedelta(seconds=45),
+        heartbeat_timeout=timedelta(seconds=5),
+        cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(milliseconds=500), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
+        ),
+    )
+
+
+def message_delivery(summary: str) -> ActivityConfig:
+    """Configure the delivery of a message: days of tries, for which nothing waits."""
+    return ActivityConfig(
+        summary=summary,
+        task_queue=TaskQueue.NOTIFICATIONS,
+        start_to_close_timeout=timedelta(seconds=60),
+        schedule_to_close_timeout=timedelta(days=3),
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=10)
+        ),
+    )
