@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import CursorResult, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import Sessions, create_sessions
@@ -84,7 +84,7 @@ class Shop:
         """Run one statement and return its rows."""
         async with self.sessions.begin() as session:
             result = await session.execute(text(statement), values)
-            return [tuple(row) for row in result] if result.returns_rows else []
+            return [tuple(row) for row in result] if isinstance(result, CursorResult) and result.returns_rows else []
 
     async def contents(self) -> dict[str, list[tuple[object, ...]]]:
         """Read every table that a request could change, to tell that one did not."""

@@ -1,0 +1,145 @@
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event
+
+from db import catalog
+from db.catalog import ProductSearch, ProductSort, VariantRow
+from db.engine import create_engine
+from domain.money import Money
+from tests.support.postgres import PostgresForTests
+from tests.support.shop import Shop
+
+
+@pytest.fixture(scope="module")
+def database(postgres: PostgresForTests) -> str:
+    return postgres.migrated()
+
+
+@pytest.fixture
+async def shop(database: str) -> AsyncIterator[Shop]:
+    engine = create_engine(database)
+    shop = Shop(engine)
+    await shop.run("TRUNCATE products, variants, prices, stock_levels, categories CASCADE")
+    yield shop
+    await engine.dispose()
+
+
+async def found(shop: Shop, search: ProductSearch) -> list[UUID]:
+    async with shop.sessions() as session:
+        return [product.id for product in await catalog.search(session, search)]
+
+
+GBP = ProductSearch(currency="GBP")
+
+
+async def test_a_product_shows_its_variants_with_prices_and_what_is_available_anywhere(shop: Shop) -> None:
+    small, large = shop.sku("S"), shop.sku("L")
+    product = await shop.product(small, large, title="Shirt", prices={"GBP": 4500, "EUR": 5200}, stock=None)
+    await shop.run("INSERT INTO locations (code, name) VALUES ('north', 'North') ON CONFLICT DO NOTHING")
+    await shop.stock(small, on_hand=5, reserved=2)
+    await shop.stock(small, on_hand=4, location="north")
+
+    async with shop.sessions() as session:
+        shown = await catalog.find(session, product)
+
+    assert shown is not None
+    prices = (Money(5200, "EUR"), Money(4500, "GBP"))
+    assert shown.variants == (VariantRow(small, "", prices, 7), VariantRow(large, "", prices, 0))
+    assert shown.title == "Shirt"
+
+
+@pytest.mark.parametrize("status", ["draft", "archived"])
+async def test_a_product_that_is_not_active_is_neither_listed_nor_found(shop: Shop, status: str) -> None:
+    product = await shop.product(shop.sku(), status=status)
+    async with shop.sessions() as session:
+        assert await catalog.find(session, product) is None
+        assert await catalog.find(session, f"p-{product.hex}") is None
+    assert await found(shop, GBP) == []
+
+
+async def test_words_match_title_description_and_sku_but_wildcards_are_letters(shop: Shop) -> None:
+    mug = await shop.product("MUG-100%", title="Enamel mug")
+    await shop.product("PLATE", title="Plate")
+
+    assert await found(shop, replace(GBP, text="ENAMEL")) == [mug]
+    assert await found(shop, replace(GBP, text="g-100%")) == [mug]
+    assert len(await found(shop, replace(GBP, text="made for"))) == 2
+    assert await found(shop, replace(GBP, text="%")) == [mug]
+    assert await found(shop, replace(GBP, text="_")) == []
+
+
+async def test_filters_narrow_by_category_price_and_stock(shop: Shop) -> None:
+    kitchen = await shop.category("Kitchen")
+    cheap = await shop.product("CHEAP", prices={"GBP": 100}, category=kitchen, stock=1)
+    dear = await shop.product("DEAR", prices={"GBP": 900, "EUR": 100}, stock=0)
+    [(slug,)] = await shop.run("SELECT slug FROM categories")
+
+    assert await found(shop, replace(GBP, category=str(slug))) == [cheap]
+    assert await found(shop, replace(GBP, category="no-such")) == []
+    assert await found(shop, replace(GBP, min_price=101)) == [dear]
+    assert await found(shop, replace(GBP, max_price=100)) == [cheap]
+    assert await found(shop, ProductSearch(currency="EUR", max_price=100)) == [dear]
+    assert await found(shop, replace(GBP, in_stock=True)) == [cheap]
+    assert await found(shop, replace(GBP, in_stock=False)) == [dear]
+
+
+async def test_goods_that_are_all_held_are_not_in_stock(shop: Shop) -> None:
+    sku = await shop.buyable(stock=None)
+    await shop.stock(sku, on_hand=3, reserved=3)
+    assert await found(shop, replace(GBP, in_stock=True)) == []
+
+
+@pytest.mark.parametrize("sort", list(ProductSort))
+async def test_every_order_is_walked_page_by_page_without_gap_or_repetition(shop: Shop, sort: ProductSort) -> None:
+    for number, amount in enumerate([300, 100, 100, 200, None]):
+        prices = {"EUR": 1} if amount is None else {"GBP": amount}
+        await shop.product(f"SKU-{number}", title=f"Title {number // 2}", prices=prices)
+    whole = await found(shop, replace(GBP, sort=sort))
+    assert len(whole) == 5
+
+    walked: list[UUID] = []
+    page = replace(GBP, sort=sort, limit=2)
+    async with shop.sessions() as session:
+        while products := await catalog.search(session, page):
+            walked += [product.id for product in products]
+            last = products[-1]
+            page = replace(page, after=(catalog.sort_key(last, sort), last.id))
+    assert walked == whole
+
+
+@pytest.mark.parametrize(("sort", "expected"), [(ProductSort.PRICE, [1, 3, 0]), (ProductSort.PRICE_DESC, [3, 1, 0])])
+async def test_products_without_a_price_in_the_currency_come_last(
+    shop: Shop, sort: ProductSort, expected: list[int]
+) -> None:
+    amounts = {await shop.product("NONE", prices={}): 0}
+    amounts[await shop.product("CHEAP", prices={"GBP": 1})] = 1
+    amounts[await shop.product("DEAR", prices={"GBP": 3})] = 3
+    assert [amounts[product] for product in await found(shop, replace(GBP, sort=sort))] == expected
+
+
+async def test_a_page_of_products_takes_two_statements_however_many_variants(shop: Shop) -> None:
+    for number in range(10):
+        await shop.product(*(f"SKU-{number}-{size}" for size in range(5)))
+    statements: list[str] = []
+
+    def seen(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        statements.append(statement)
+
+    event.listen(shop.engine.sync_engine, "before_cursor_execute", seen)
+    assert len(await found(shop, GBP)) == 10
+    assert len(statements) == 2
+
+
+async def test_categories_are_listed_by_slug_with_their_parent(shop: Shop) -> None:
+    home = await shop.category("Home")
+    kitchen = await shop.category("Kitchen")
+    await shop.run("UPDATE categories SET parent_id = :home WHERE id = :kitchen", home=home, kitchen=kitchen)
+
+    async with shop.sessions() as session:
+        first, second = await catalog.categories(session, limit=10)
+        assert await catalog.categories(session, limit=10, after=first.slug) == [second]
+    assert (first.name, first.parent) == ("Home", None)
+    assert (second.name, second.parent) == ("Kitchen", first.slug)
