@@ -1,0 +1,85 @@
+"""The `everorder` command: one table of commands, each imported only when it is called."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperGroup
+
+from cli.errors import CommandError
+from cli.stack.discovery import join_running_stack
+from domain.errors import EverorderError
+
+
+class Entry(NamedTuple):
+    """Where a command lives (`module:attribute`, a function or a `typer.Typer`), and its line in the help."""
+
+    target: str
+    help: str
+
+
+COMMANDS = {
+    "dev": Entry("cli.dev:dev", "Start the whole stack here, place one real order, stay up until Ctrl-C."),
+    "api": Entry("cli.serve.api:api", "Serve the REST API, or some of its services."),
+    "worker": Entry("cli.serve.worker:worker", "Work on one or more Temporal task queues."),
+    "sandbox": Entry("cli.serve.sandbox:sandbox", "Serve the payment sandbox, which speaks Stripe's API."),
+    "mail": Entry("cli.mail:mail", "Serve a local mail server that keeps every message."),
+    "migrate": Entry("cli.database:migrate", "Bring PostgreSQL and Temporal to what this release needs."),
+    "seed": Entry("cli.database:seed", "Load the demo catalogue."),
+    "doctor": Entry("cli.doctor:doctor", "Check everything that Everorder needs, and say what to do."),
+}
+"""A new command is one line here: nothing else has to know of it."""
+
+
+class LazyCommands(TyperGroup):
+    """Knows each command by its line in the table, and imports the one that is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Exchange the line of the table for the command itself (Typer's own types for this are private)."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, _load(name) if name and listed else listed, rest
+
+
+def _load(name: str) -> Any:
+    module, attribute = COMMANDS[name].target.split(":")
+    found: typer.Typer | Callable[..., object] = getattr(importlib.import_module(module), attribute)
+    if not isinstance(found, typer.Typer):
+        function, found = found, typer.Typer(add_completion=False)
+        found.command(name)(function)
+    return typer.main.get_command(found)
+
+
+app = typer.Typer(
+    cls=LazyCommands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A commerce backend in which an order can not be lost, paid twice, oversold or left half done.",
+)
+
+
+for _name, _entry in COMMANDS.items():
+    app.command(_name, help=_entry.help)(lambda: None)
+
+
+def run() -> None:
+    """Run the command line. What is the user's to solve is one line and exit status 1 or 2, never a trace."""
+    join_running_stack()
+    try:
+        app()
+    except Exception as error:
+        if not _is_for_the_user(error):
+            raise
+        print(f"everorder: {error}", file=sys.stderr)
+        raise SystemExit(getattr(error, "exit_code", 2)) from None
+
+
+def _is_for_the_user(error: Exception) -> bool:
+    from settings import SettingsError  # noqa: PLC0415 - `everorder --help` answers at once without it
+
+    return isinstance(error, CommandError | EverorderError | SettingsError)
+
+
+if __name__ == "__main__":
+    run()

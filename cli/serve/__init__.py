@@ -1,0 +1,1 @@
+"""The processes that a deployment consists of, one command a file."""

@@ -1,0 +1,30 @@
+"""`everorder api`: the REST API, whole or in parts."""
+
+import os
+from typing import Annotated
+
+import typer
+import uvicorn
+
+_GRACE_SECONDS = 5
+"""How long a stopping server lets open requests finish; event streams would never end by themselves."""
+
+
+def api(
+    services: Annotated[str, typer.Option(help="Only these, separated by commas, for example catalog,carts.")] = "",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
+) -> None:
+    """Serve the REST API, or some of its services."""
+    if services:
+        os.environ["EVERORDER_SERVICES"] = services
+    uvicorn.run(
+        "api.app:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        access_log=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )

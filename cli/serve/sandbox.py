@@ -1,0 +1,17 @@
+"""`everorder sandbox`: the payment server that stands in for Stripe."""
+
+from typing import Annotated
+
+import typer
+from sandbox.server import serve
+
+
+def sandbox(
+    database_url: Annotated[
+        str, typer.Option(envvar="EVERORDER_SANDBOX_DATABASE_URL", help="The sandbox's own PostgreSQL database.")
+    ],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8010,
+) -> None:
+    """Serve the payment sandbox, which speaks the used part of Stripe's API."""
+    serve(database_url=database_url, host=host, port=port)

@@ -1,0 +1,65 @@
+"""Everorder's own processes, each started as the command that a deployment would run."""
+
+import sys
+
+from cli.stack import health
+from cli.stack.ports import HOST
+from cli.stack.process import ProcessSpec
+from cli.stack.wiring import Wiring
+
+QUEUES = ("orders", "payments", "notifications", "inventory")
+
+
+def everorder(*arguments: str) -> tuple[str, ...]:
+    """Spell a call of our own command line, whatever the folder and the path hold."""
+    return (sys.executable, "-P", "-m", "cli.main", *arguments)
+
+
+def sandbox(wiring: Wiring) -> ProcessSpec:
+    """Describe the payment sandbox."""
+    return ProcessSpec(
+        name="sandbox",
+        title="Payment sandbox",
+        command=everorder("sandbox", "--host", HOST, "--port", str(wiring.sandbox)),
+        environment=wiring.environment(),
+        ready=health.answers(f"{wiring.sandbox_url}/healthz"),
+        stage=1,
+    )
+
+
+def mail(wiring: Wiring) -> ProcessSpec:
+    """Describe the local mail server."""
+    maildir = str(wiring.folder.maildir)
+    return ProcessSpec(
+        name="mail",
+        title="Mail server",
+        command=everorder("mail", "--host", HOST, "--port", str(wiring.mail), "--maildir", maildir),
+        environment=wiring.environment(),
+        ready=health.listens(wiring.mail),
+        stage=1,
+    )
+
+
+def api(wiring: Wiring) -> ProcessSpec:
+    """Describe the REST API."""
+    return ProcessSpec(
+        name="api",
+        title="REST API",
+        command=everorder("api", "--host", HOST, "--port", str(wiring.api)),
+        environment=wiring.environment(),
+        ready=health.answers(f"{wiring.api_url}/readyz"),
+        stage=3,
+    )
+
+
+def worker(wiring: Wiring, queue: str) -> ProcessSpec:
+    """Describe the worker of one task queue."""
+    name = f"worker-{queue}"
+    return ProcessSpec(
+        name=name,
+        title=f"Worker for {queue}",
+        command=everorder("worker", "--queue", queue),
+        environment=wiring.environment(),
+        ready=health.says("worker_started", wiring.folder.log(name)),
+        stage=2,
+    )
