@@ -1,0 +1,104 @@
+"""One API request, taken apart: its parameters, its idempotency key and the answer it gets."""
+
+import hashlib
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from sandbox.errors import StripeError, missing
+from sandbox.objects import Json
+
+_LARGEST = 99_999_999
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status and a body; `replayed` when an idempotency key brought back an older one."""
+
+    status: int
+    body: Json
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to one operation. `reference` is the id in the path, empty where there is none."""
+
+    path: str
+    reference: str
+    form: dict[str, str]
+    key: str | None = None
+    request_hash: str = field(default="")
+
+    @classmethod
+    def parse(cls, path: str, reference: str, body: bytes, key: str | None) -> "Call":
+        """Read a form body or a query string.
+
+        Raises:
+            StripeError: it is no UTF-8, or holds a NUL.
+        """
+        try:
+            form = dict(_named(parse_qsl(body.decode(), keep_blank_values=True, errors="strict")))
+        except UnicodeDecodeError:
+            raise StripeError(400, "Invalid encoding of the request body.") from None
+        if "\0" in "".join((reference, *form, *form.values())):
+            raise StripeError(400, "Null bytes are not allowed.")
+        return cls(path, reference, form, key, _hash(path, form) if key else "")
+
+    @property
+    def expands_charge(self) -> bool:
+        """Say whether the caller wants the charge in place of its id."""
+        return any(
+            name.startswith("expand[") and value in {"latest_charge", "data.latest_charge"}
+            for name, value in self.form.items()
+        )
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Return the metadata that came with the call."""
+        return {name[9:-1]: value for name, value in self.form.items() if name.startswith("metadata[")}
+
+    def allow(self, *names: str) -> None:
+        """Refuse parameters that Stripe does not know here, as Stripe does.
+
+        Raises:
+            StripeError: `parameter_unknown`.
+        """
+        for name in self.form:
+            if name.partition("[")[0] not in names and not name.startswith("expand["):
+                raise StripeError(
+                    400, f"Received unknown parameter: {name}", code="parameter_unknown", param=name.partition("[")[0]
+                )
+
+    def required(self, name: str) -> str:
+        """Return a parameter.
+
+        Raises:
+            StripeError: `parameter_missing`.
+        """
+        value = self.form.get(name)
+        if not value:
+            raise missing(name)
+        return value
+
+    def amount(self, name: str) -> int | None:
+        """Return an amount in minor units, or nothing when it was left out.
+
+        Raises:
+            StripeError: `parameter_invalid_integer` or `amount_too_large`.
+        """
+        value = self.form.get(name)
+        if value is None:
+            return None
+        if not (value.isascii() and value.isdecimal() and value.strip("0")):
+            raise StripeError(400, "Invalid positive integer", code="parameter_invalid_integer", param=name)
+        if len(value) > 12 or int(value) > _LARGEST:
+            raise StripeError(400, "Amount must be no more than 999,999.99", code="amount_too_large", param=name)
+        return int(value)
+
+
+def _named(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(f"{name[:-2]}[{at}]" if name.endswith("[]") else name, value) for at, (name, value) in enumerate(pairs)]
+
+
+def _hash(path: str, form: dict[str, str]) -> str:
+    return hashlib.blake2b(repr((path, sorted(form.items()))).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,111 @@
+"""The sandbox as it is deployed: a process of its own on a database of its own, and the calls that make it misbehave."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+import httpx
+
+SECRET_KEY = "sk_test_everorder_tests"
+_ENTRY = "import sys; from sandbox.server import serve; serve(database_url=sys.argv[1], host=sys.argv[2], port=int(sys.argv[3]))"
+
+
+class SandboxForTests:
+    """A running sandbox. `call` speaks to `/v1` as any HTTP client would, without our provider in between."""
+
+    def __init__(self, database_url: str, port: int) -> None:
+        self.database_url = database_url
+        self.url = f"http://127.0.0.1:{port}"
+        self._port = port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Return the process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start the process and wait until it answers."""
+        arguments = [sys.executable, "-c", _ENTRY, self.database_url, "127.0.0.1", str(self._port)]
+        self._process = subprocess.Popen(arguments)
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            assert self._process.poll() is None, f"the sandbox ended with {self._process.returncode}"
+            assert time.monotonic() < deadline, "the sandbox does not answer"
+            time.sleep(0.05)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """End the process and return its exit code."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(15)
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that the process has used (Linux)."""
+        with open(f"/proc/{self.pid}/stat", encoding="ascii") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    async def call(
+        self, method: str, path: str, form: dict[str, str] | None = None, *, key: str | None = None
+    ) -> httpx.Response:
+        """Send one API request."""
+        headers = {"authorization": f"Bearer {SECRET_KEY}"} | ({"idempotency-key": key} if key else {})
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as client:
+            if method == "GET":
+                return await client.get(path, params=form, headers=headers)
+            return await client.request(method, path, data=form, headers=headers)
+
+    async def control(self, method: str, path: str, body: dict[str, object] | None = None) -> httpx.Response:
+        """Send one request to the control endpoints."""
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as client:
+            response = await client.request(method, f"/_sandbox/{path}", json=body)
+        return response.raise_for_status()
+
+    async def misbehave(self, kind: str, **order: object) -> None:
+        """Ask for a fault: see `sandbox.faults.FaultOrder`."""
+        await self.control("POST", "faults", {"kind": kind, **order})
+
+    async def behave(self) -> None:
+        """Take every fault back."""
+        await self.control("DELETE", "faults")
+
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        """Ask the sandbox's own database."""
+        connection = await asyncpg.connect(self.database_url)
+        try:
+            return await connection.fetch(query, *arguments)
+        finally:
+            await connection.close()
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz", trust_env=False, timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@contextmanager
+def running_sandbox(database_url: str) -> Iterator[SandboxForTests]:
+    """Run a sandbox on a database that need not exist yet."""
+    sandbox = SandboxForTests(database_url, _free_port())
+    sandbox.start()
+    try:
+        yield sandbox
+    finally:
+        sandbox.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
