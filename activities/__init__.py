@@ -1,0 +1,1 @@
+"""The steps of the workflows, do and undo side by side: each is one transaction, or calls one peer between two."""

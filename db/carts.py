@@ -119,6 +119,12 @@ FROM unnest(CAST(:line_ids AS uuid[]), CAST(:skus AS text[]), CAST(:quantities A
 JOIN variants v ON v.sku = n.sku
 """)
 
+_SET_STATUS = text("UPDATE carts SET status = :status, updated_at = now() WHERE id = :cart")
+
+_REOPEN = text("""
+UPDATE carts SET status = 'open', checkout_attempt = checkout_attempt + 1, updated_at = now() WHERE id = :cart
+""")
+
 
 async def create(
     session: AsyncSession, *, currency: str, token_digest: str, reference: str | None = None
@@ -225,6 +231,16 @@ async def change(session: AsyncSession, cart_id: UUID, changes: Mapping[str, Any
     """Write contact and address columns of a locked cart and return it as it is now."""
     statement = update(_CARTS).where(_CARTS.c.id == cart_id).values(updated_at=utc_now(), **changes)
     return _cart((await session.execute(statement.returning(*_COLUMNS))).one())
+
+
+async def set_status(session: AsyncSession, cart_id: UUID, status: CartStatus) -> None:
+    """Freeze a locked cart, or note that it has become an order."""
+    await session.execute(_SET_STATUS, {"cart": cart_id, "status": status})
+
+
+async def reopen(session: AsyncSession, cart_id: UUID) -> None:
+    """Open a locked cart for its next attempt: the order of this one can not be opened any more, however late."""
+    await session.execute(_REOPEN, {"cart": cart_id})
 
 
 def _cart(row: Any) -> CartRow:

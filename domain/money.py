@@ -57,3 +57,16 @@ class Money:
     def _same_currency(self, other: "Money") -> None:
         if self.currency != other.currency:
             raise CurrencyMismatchError(self.currency, other.currency)
+
+
+_NO_DIGITS = frozenset(
+    {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"}
+)
+_THREE_DIGITS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+
+
+def minor_unit_digits(currency: str) -> int:
+    """Tell how many decimal places a currency's minor unit has (ISO 4217)."""
+    if currency in _NO_DIGITS:
+        return 0
+    return 3 if currency in _THREE_DIGITS else 2

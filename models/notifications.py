@@ -17,6 +17,8 @@ class NotificationState(StrEnum):
     SENDING = "sending"
     SENT = "sent"
     REFUSED = "refused"
+    DROPPED = "dropped"
+    """Its order was cancelled before anybody had begun to send it."""
 
 
 class Notification(SQLModel, table=True):

@@ -18,7 +18,7 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         validation_alias=AliasChoices("DATABASE_URL", "EVERORDER_DATABASE_URL"),
-        description="PostgreSQL 15 or newer, as `postgresql://user:password@host:port/name`.",
+        description="PostgreSQL 18 or newer, as `postgresql://user:password@host:port/name`.",
     )
     temporal_address: str = Field(
         default="127.0.0.1:7233",

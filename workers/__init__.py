@@ -1,0 +1,1 @@
+"""Worker processes: which queue serves what, and what the activities are wired to."""

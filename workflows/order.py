@@ -317,7 +317,7 @@ class OrderWorkflow:
             try:
                 return await step()
             except ActivityError as error:
-                if is_cancelled_exception(error):
+                if is_cancelled_exception(error) or self._order is None:
                     raise
                 decision = await self._call_operator(refusal_code(error) or "step_failed")
             if decision.decision is Decision.SKIP:

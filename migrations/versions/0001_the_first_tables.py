@@ -165,7 +165,7 @@ def upgrade() -> None:
         sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("state IN ('pending', 'sending', 'sent', 'refused')", name="notifications_state"),
+        sa.CheckConstraint("state IN ('pending', 'sending', 'sent', 'refused', 'dropped')", name="notifications_state"),
         sa.ForeignKeyConstraint(
             ["order_id"],
             ["orders.id"],

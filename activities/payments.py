@@ -1,0 +1,229 @@
+"""Taking and giving back money: authorise and capture, and the one undo for both.
+
+Each operation is a row that is written before the provider is called. An unknown outcome (no answer, a 5xx) ends the
+attempt; the next one finds the row, looks the payment up, and only then asks again. What makes each effect happen once
+is the provider's payment itself, which can be authorised and captured only once; its idempotency keys are a convenience.
+"""
+
+from dataclasses import replace
+from uuid import UUID
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.heartbeats import heartbeats
+from activities.ports import PaymentProvider
+from contracts import payments as contract
+from contracts.failures import refusal
+from contracts.payments import (
+    AuthorisePayment,
+    CapturePayment,
+    PaymentAnswer,
+    PaymentDecision,
+    PaymentReversed,
+    Reversal,
+    ReversePayment,
+)
+from db import payments
+from db.engine import Sessions
+from db.payments import Operation
+from domain.money import Money
+from domain.provider_payments import (
+    ProviderPayment,
+    ProviderPaymentState,
+    ProviderRefusedError,
+    ProviderUnavailableError,
+)
+from models.payments import PaymentOperationKind as Kind
+from models.payments import PaymentOperationState as State
+
+_STUBBORN = 3
+"""Tries with one idempotency key. A provider may save a failure under a key and replay it for ever."""
+
+
+class PaymentActivities(contract.PaymentActivities):
+    """Implements the payment steps with a provider and PostgreSQL; no transaction is open during a call."""
+
+    def __init__(self, sessions: Sessions, provider: PaymentProvider) -> None:
+        self._sessions = sessions
+        self._provider = provider
+
+    # Do -------------------------------------------------------------------------------------------------------------
+
+    @activity.defn(name="payments.authorise")
+    async def authorise(self, request: AuthorisePayment) -> PaymentAnswer:
+        """Authorise once. A decline is an answer."""
+        async with heartbeats():
+            operation = await self._begin(request.order_id, Kind.AUTHORISE, request.attempt, request.total)
+            if operation.state is not State.STARTED:
+                return _answer_of(operation)
+            try:
+                payment = await self._authorise(operation, request.payment_method)
+            except ProviderRefusedError as refused:
+                return await self._finish(operation, State.DECLINED, refused.code)
+            return await self._conclude(operation, payment, ProviderPaymentState.AUTHORISED)
+
+    async def _authorise(self, operation: Operation, payment_method: str) -> ProviderPayment:
+        """Create the payment, note its reference, then confirm it; or look up what an earlier try has done."""
+        reference = operation.reference
+        if reference is None:
+            reference = await self._provider.prepare(_key(operation), operation.order_id, operation.amount)
+            async with self._sessions.begin() as session:
+                if not await payments.attach(session, operation.key, reference):
+                    raise _fenced(operation.key)
+        else:
+            found = await self._provider.find(reference)
+            if found.state is not ProviderPaymentState.PREPARED:
+                return found
+        return await self._provider.authorise(_key(operation), reference, payment_method)
+
+    @activity.defn(name="payments.capture")
+    async def capture(self, request: CapturePayment) -> PaymentAnswer:
+        """Capture once what was authorised."""
+        async with heartbeats():
+            async with self._sessions.begin() as session:
+                authorised = await payments.find(session, request.order_id, Kind.AUTHORISE, request.attempt)
+            if authorised is None or authorised.state is not State.SUCCEEDED:
+                raise _fenced("an authorisation that did not succeed")
+            operation = await self._begin(
+                request.order_id, Kind.CAPTURE, request.attempt, request.total, authorised.reference
+            )
+            if operation.state is not State.STARTED:
+                return _answer_of(operation)
+            return await self._conclude(operation, await self._capture(operation), ProviderPaymentState.CAPTURED)
+
+    async def _capture(self, operation: Operation) -> ProviderPayment:
+        reference = operation.reference or ""
+        if not operation.fresh:
+            found = await self._provider.find(reference)
+            if found.state is not ProviderPaymentState.AUTHORISED:
+                return found
+        try:
+            return await self._provider.capture(_key(operation), reference, operation.amount)
+        except ProviderRefusedError:
+            return await self._provider.find(reference)
+
+    async def _conclude(
+        self, operation: Operation, payment: ProviderPayment, hoped: ProviderPaymentState
+    ) -> PaymentAnswer:
+        """Write down what the provider has answered; an answer that is not final yet is looked up again later."""
+        if payment.state in {hoped, ProviderPaymentState.CAPTURED}:
+            return await self._finish(operation, State.SUCCEEDED)
+        if payment.state is ProviderPaymentState.ACTION_REQUIRED:
+            return await self._finish(operation, State.DECLINED, "authentication_required")
+        if payment.state in {ProviderPaymentState.DECLINED, ProviderPaymentState.CANCELLED}:
+            return await self._finish(operation, State.DECLINED, payment.decline_code or payment.state)
+        raise ProviderUnavailableError
+
+    async def _finish(self, operation: Operation, state: State, code: str | None = None) -> PaymentAnswer:
+        async with self._sessions.begin() as session:
+            if not await payments.finish(session, operation.key, state, code):
+                raise _fenced(operation.key)
+            if state is State.SUCCEEDED and operation.operation is Kind.AUTHORISE:
+                await payments.note_authorised(session, operation.order_id)
+            elif state is State.SUCCEEDED:
+                await payments.note_captured(session, operation.order_id, operation.amount.amount)
+        decision = PaymentDecision.APPROVED if state is State.SUCCEEDED else PaymentDecision.DECLINED
+        return PaymentAnswer(decision, code)
+
+    # Undo -----------------------------------------------------------------------------------------------------------
+
+    @activity.defn(name="payments.reverse")
+    async def reverse(self, request: ReversePayment) -> PaymentReversed:
+        """Fence the attempt, then give back what it has taken.
+
+        After the fence no authorisation can note a reference, and none is confirmed without one; a payment that is
+        known is cancelled at the provider, which refuses whatever still arrives.
+        """
+        async with heartbeats():
+            name = self._provider.name
+            async with self._sessions.begin() as session:
+                authorised = await payments.fence(session, request.order_id, Kind.AUTHORISE, request.attempt, name)
+                await payments.fence(session, request.order_id, Kind.CAPTURE, request.attempt, name)
+            if authorised is None or authorised.reference is None:
+                return PaymentReversed(Reversal.NOTHING_TAKEN)
+            payment = await self._provider.find(authorised.reference)
+            if payment.state is not ProviderPaymentState.CAPTURED:
+                payment = await self._void(request, payment)
+            if payment.state is ProviderPaymentState.CAPTURED:
+                return await self._refund(request, payment)
+            return PaymentReversed(Reversal.VOIDED)
+
+    async def _void(self, request: ReversePayment, payment: ProviderPayment) -> ProviderPayment:
+        """Cancel a payment at the provider; one that was captured meanwhile is returned as it is."""
+        operation = await self._begin(request.order_id, Kind.VOID, request.attempt, payment.amount, payment.reference)
+        if payment.state is not ProviderPaymentState.CANCELLED:
+            try:
+                await self._provider.void(_key(operation), payment.reference)
+            except ProviderRefusedError:
+                return await self._after_refused_void(operation)
+        async with self._sessions.begin() as session:
+            await payments.finish(session, operation.key, State.SUCCEEDED)
+            await payments.note_voided(session, request.order_id)
+        return replace(payment, state=ProviderPaymentState.CANCELLED)
+
+    async def _after_refused_void(self, operation: Operation) -> ProviderPayment:
+        """Find out why a payment can not be cancelled: it was captured meanwhile, or is not ready yet."""
+        payment = await self._provider.find(operation.reference or "")
+        if payment.state is ProviderPaymentState.CAPTURED:
+            async with self._sessions.begin() as session:
+                await payments.finish(session, operation.key, State.ABANDONED)
+        elif payment.state is not ProviderPaymentState.CANCELLED:
+            raise ProviderUnavailableError
+        return payment
+
+    async def _refund(self, request: ReversePayment, payment: ProviderPayment) -> PaymentReversed:
+        """Refund all that was captured. The provider never gives back more, however often it is asked."""
+        whole = Money(payment.captured, payment.amount.currency)
+        async with self._sessions.begin() as session:
+            await payments.learn_captured(session, request.order_id, request.attempt, payment.reference)
+        operation = await self._begin(request.order_id, Kind.REFUND, request.attempt, whole, payment.reference)
+        left = payment.captured - payment.refunded
+        if left > 0:
+            try:
+                await self._provider.refund(_key(operation), payment.reference, Money(left, whole.currency))
+            except ProviderRefusedError as refused:
+                await self._require_refunded(payment.reference, refused)
+        async with self._sessions.begin() as session:
+            await payments.finish(session, operation.key, State.SUCCEEDED)
+            await payments.note_refunded(session, request.order_id, whole.amount)
+        return PaymentReversed(Reversal.REFUNDED, whole.amount)
+
+    async def _require_refunded(self, reference: str, refused: ProviderRefusedError) -> None:
+        """Accept a refusal only when everything was given back already; else an operator has to look at it.
+
+        Raises:
+            ApplicationError: `refund_refused`, for good.
+        """
+        payment = await self._provider.find(reference)
+        if payment.refunded < payment.captured:
+            raise refusal("refund_refused", "The payment provider refuses the refund.") from refused
+
+    async def _begin(
+        self, order_id: UUID, kind: Kind, attempt: int, amount: Money, reference: str | None = None
+    ) -> Operation:
+        """Write an operation down before its provider is called, or find what is written already."""
+        async with self._sessions.begin() as session:
+            return await payments.start(
+                session, order_id, kind, attempt, amount=amount, provider=self._provider.name, reference=reference
+            )
+
+
+def _answer_of(operation: Operation) -> PaymentAnswer:
+    """Answer as the row says, for an operation that is finished."""
+    if operation.state is State.SUCCEEDED:
+        return PaymentAnswer(PaymentDecision.APPROVED)
+    if operation.state is State.DECLINED:
+        return PaymentAnswer(PaymentDecision.DECLINED, operation.code)
+    raise _fenced(operation.key)
+
+
+def _fenced(key: str) -> ApplicationError:
+    """Refuse a step whose undo has run already."""
+    return refusal("payment_abandoned", f"{key} was given up: its undo has run.")
+
+
+def _key(operation: Operation) -> str:
+    """Name a request to the provider: the operation's own key, until that has only ever brought failures."""
+    tries = activity.info().attempt
+    return operation.key if tries <= _STUBBORN else f"{operation.key}:{tries}"

@@ -1,0 +1,282 @@
+"""The steps of a checkout, each one transaction of its caller. All of them lock the cart first.
+
+The cart's lock is what puts opening an order and giving it up in an order of their own: `open` refuses an attempt that
+was given up, and giving up finds whatever `open` has done. `carts.checkout_attempt` is the tombstone.
+"""
+
+from dataclasses import replace
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.orders import CancelStep, OrderSnapshot, PlaceOrder, RequirePayment, RetryPayment, Shortage
+from db import carts, inventory, notifications, order_log, orders
+from db.carts import CartRow, PricedCartLine
+from domain.errors import CartCheckedOutError, CartEmptyError, CartIncompleteError, ConflictError
+from domain.money import Money
+from domain.order_states import (
+    CANCELLABLE,
+    SHIPPED_ONWARD,
+    EventType,
+    FailureReason,
+    OrderStatus,
+    PaymentStatus,
+)
+from domain.pricing import PricedLine, Quote, quote
+from models.carts import CartStatus
+from models.columns import new_id
+
+_INSERT_ORDER = text("""
+INSERT INTO orders (
+    id, cart_id, customer_id, checkout_attempt, status, payment_status, currency, subtotal_amount, discount_amount,
+    shipping_amount, tax_amount, total_amount, captured_amount, refunded_amount, payment_method, payment_attempt,
+    email, phone, shipping_address, billing_address
+)
+SELECT CAST(:order_id AS uuid), id, customer_id, :attempt, :status, 'none', currency, :subtotal, :discount, :shipping,
+       :tax, :total, 0, 0, :payment_method, 1, email, phone, shipping_address, billing_address
+FROM carts WHERE id = :cart_id
+RETURNING number
+""")
+
+_INSERT_LINES = text("""
+INSERT INTO order_lines (line_id, order_id, position, sku, title, quantity, unit_price_amount, total_amount)
+SELECT l.line_id, CAST(:order_id AS uuid), l.position - 1, l.sku, l.title, l.quantity, l.unit_price,
+       l.unit_price * l.quantity
+FROM unnest(
+    CAST(:line_ids AS uuid[]), CAST(:skus AS text[]), CAST(:titles AS text[]), CAST(:quantities AS bigint[]),
+    CAST(:unit_prices AS bigint[])
+) WITH ORDINALITY AS l (line_id, sku, title, quantity, unit_price, position)
+""")
+
+
+class StaleCheckoutError(ConflictError):
+    """This attempt was given up, or another order came out of the cart: whoever asked has to look again."""
+
+    code = "stale_checkout"
+
+
+class UnpaidOrderError(ConflictError):
+    """An order was to be placed whose money is not there."""
+
+    code = "unpaid_order"
+
+
+async def open_order(session: AsyncSession, request: PlaceOrder) -> OrderSnapshot:
+    """Freeze and price a cart, write its order and hold the stock; or return the order as it stands already.
+
+    An order that can not be placed as it is (too little stock, another price than the buyer saw) is written as
+    `failed`, holds nothing, and its cart stays open for the next attempt.
+
+    Raises:
+        NotFoundError, StaleCheckoutError, CartEmptyError, CartIncompleteError, UnknownSkuError,
+        CurrencyUnavailableError: there is no order then.
+    """
+    cart = await carts.lock(session, request.cart_id)
+    if cart.status is not CartStatus.OPEN or cart.checkout_attempt != request.checkout_attempt:
+        return await _existing(session, cart, request.order_id)
+    lines = await _checked_lines(session, cart)
+    price = _price(cart, lines)
+    number = await _insert(session, cart, request, lines, price)
+    if request.expected_total is not None and request.expected_total != price.total:
+        return await _refuse(session, request.order_id, cart, FailureReason.PRICE_CHANGED)
+    shortages = await inventory.hold(session, request.order_id, [(line.sku, line.quantity) for line in lines])
+    if shortages:
+        return await _refuse(session, request.order_id, cart, FailureReason.INSUFFICIENT_STOCK, shortages)
+    await carts.set_status(session, cart.id, CartStatus.FROZEN)
+    return OrderSnapshot(
+        order_id=request.order_id,
+        number=number,
+        status=OrderStatus.PENDING,
+        payment_status=PaymentStatus.NONE,
+        total=price.total,
+        customer_id=cart.customer_id,
+        payment_method=request.payment_method,
+    )
+
+
+async def require_payment(session: AsyncSession, request: RequirePayment) -> OrderSnapshot:
+    """Record a decline; the stock stays held until the deadline.
+
+    Raises:
+        IllegalTransitionError: the order is being cancelled.
+    """
+    await order_log.advance(
+        session,
+        request.order_id,
+        EventType.PAYMENT_DECLINED,
+        reason=request.decline_code,
+        deadline=request.deadline,
+    )
+    return await orders.snapshot(session, request.order_id)
+
+
+async def retry_payment(session: AsyncSession, request: RetryPayment) -> OrderSnapshot:
+    """Begin the next payment attempt of an order that waits for one.
+
+    Raises:
+        IllegalTransitionError: it does not wait for one.
+    """
+    await order_log.advance(
+        session,
+        request.order_id,
+        EventType.PAYMENT_RETRIED,
+        actor=request.actor,
+        payment_method=request.payment_method,
+        attempt=request.attempt,
+    )
+    return await orders.snapshot(session, request.order_id)
+
+
+async def place_order(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
+    """Commit the stock, place the order, close its cart, and write down the confirmation that the buyer is owed.
+
+    Raises:
+        IllegalTransitionError: the order is being cancelled.
+        UnpaidOrderError: its money was not captured.
+    """
+    cart_id = await orders.cart_of(session, order_id)
+    await carts.lock(session, cart_id)
+    if await order_log.advance(session, order_id, EventType.PLACED):
+        await inventory.commit(session, order_id)
+        await carts.set_status(session, cart_id, CartStatus.ORDERED)
+        await notifications.owe(session, order_id, "order_confirmation")
+    placed = await orders.snapshot(session, order_id)
+    if placed.payment_status is not PaymentStatus.CAPTURED and placed.total.amount > 0:
+        raise UnpaidOrderError("The money of this order was not captured.")
+    return placed
+
+
+async def begin_cancel(session: AsyncSession, request: CancelStep) -> OrderSnapshot:
+    """Mark an order as being undone. One that was never opened is written as cancelled: it can not be opened later.
+
+    After shipment nothing is undone: the request is recorded and an operator is called. An order that has ended is left
+    as it is.
+    """
+    cart = await carts.lock(session, request.cart_id)
+    status = await orders.status(session, request.order_id)
+    if status is None:
+        return await _bury(session, cart, request)
+    actor, reason, note_id = request.actor, request.reason, request.note_id
+    event = EventType.CANCEL_REQUESTED
+    if status in CANCELLABLE:
+        await order_log.advance(session, request.order_id, event, actor=actor, reason=reason, note_id=note_id)
+    elif status in SHIPPED_ONWARD:
+        await order_log.annotate(session, request.order_id, event, actor=actor, reason=reason, note_id=note_id)
+        await orders.flag(session, request.order_id, reason="cancel_after_shipment")
+    return await orders.snapshot(session, request.order_id)
+
+
+async def finish_cancel(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
+    """Release the stock and end the order; a cart whose order was never placed is open again.
+
+    Raises:
+        IllegalTransitionError: nobody has begun to cancel it.
+    """
+    cart = await carts.lock(session, await orders.cart_of(session, order_id))
+    if await order_log.advance(session, order_id, EventType.CANCELLED):
+        await _give_up(session, cart, order_id)
+    return await orders.snapshot(session, order_id)
+
+
+async def expire(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
+    """End an order that nobody paid: its stock is released and its cart is open again.
+
+    Raises:
+        IllegalTransitionError: it does not wait for a payment.
+    """
+    cart = await carts.lock(session, await orders.cart_of(session, order_id))
+    if await order_log.advance(session, order_id, EventType.PAYMENT_EXPIRED, failure=FailureReason.PAYMENT_EXPIRED):
+        await _give_up(session, cart, order_id)
+    return await orders.snapshot(session, order_id)
+
+
+async def _give_up(session: AsyncSession, cart: CartRow, order_id: UUID) -> None:
+    await inventory.release(session, order_id)
+    await notifications.drop(session, order_id)
+    if cart.status is CartStatus.FROZEN:
+        await carts.reopen(session, cart.id)
+
+
+async def _existing(session: AsyncSession, cart: CartRow, order_id: UUID) -> OrderSnapshot:
+    """Go on with the order that this attempt has made; refuse an attempt that made none."""
+    if await orders.status(session, order_id) is not None:
+        return await orders.snapshot(session, order_id)
+    if cart.status is CartStatus.ORDERED:
+        raise CartCheckedOutError("This cart has become an order.")
+    raise StaleCheckoutError("This checkout was given up.")
+
+
+async def _checked_lines(session: AsyncSession, cart: CartRow) -> list[PricedCartLine]:
+    lines = await carts.priced_lines(session, cart)
+    if not lines:
+        raise CartEmptyError("There is nothing in this cart.")
+    if not cart.email or not cart.shipping_address:
+        raise CartIncompleteError("A checkout needs an e-mail address and a shipping address.")
+    return lines
+
+
+def _price(cart: CartRow, lines: list[PricedCartLine]) -> Quote:
+    currency = cart.currency
+    return quote([PricedLine(line.sku, line.quantity, Money(line.unit_price, currency)) for line in lines], currency)
+
+
+async def _insert(
+    session: AsyncSession, cart: CartRow, request: PlaceOrder, lines: list[PricedCartLine], price: Quote
+) -> str:
+    """Write the order, its lines and its first event; return its number."""
+    values = {
+        "order_id": request.order_id,
+        "cart_id": cart.id,
+        "attempt": request.checkout_attempt,
+        "status": OrderStatus.PENDING,
+        "subtotal": price.subtotal.amount,
+        "discount": price.discount.amount,
+        "shipping": price.shipping.amount,
+        "tax": price.tax.amount,
+        "total": price.total.amount,
+        "payment_method": request.payment_method,
+    }
+    number: str = (await session.execute(_INSERT_ORDER, values)).scalar_one()
+    await session.execute(
+        _INSERT_LINES,
+        {
+            "order_id": request.order_id,
+            "line_ids": [new_id() for _ in lines],
+            "skus": [line.sku for line in lines],
+            "titles": [line.title for line in lines],
+            "quantities": [line.quantity for line in lines],
+            "unit_prices": [line.unit_price for line in lines],
+        },
+    )
+    await order_log.begin(session, request.order_id, actor="buyer")
+    return number
+
+
+async def _refuse(
+    session: AsyncSession,
+    order_id: UUID,
+    cart: CartRow,
+    reason: FailureReason,
+    shortages: tuple[Shortage, ...] = (),
+) -> OrderSnapshot:
+    """End an order that could not be placed; the cart is open for the next attempt."""
+    await order_log.advance(session, order_id, EventType.REFUSED, reason=reason, failure=reason)
+    await carts.reopen(session, cart.id)
+    return replace(await orders.snapshot(session, order_id), shortages=shortages)
+
+
+async def _bury(session: AsyncSession, cart: CartRow, request: CancelStep) -> OrderSnapshot:
+    """Write an order that was cancelled before it was opened, so that it can be found and never opened."""
+    if cart.checkout_attempt != request.checkout_attempt:
+        raise StaleCheckoutError("This checkout was given up.")
+    nothing = Money.zero(cart.currency)
+    price = Quote(nothing, nothing, nothing, nothing)
+    order = PlaceOrder(request.order_id, cart.id, request.checkout_attempt)
+    await _insert(session, cart, order, [], price)
+    await order_log.advance(
+        session, request.order_id, EventType.CANCEL_REQUESTED, actor=request.actor, reason=request.reason
+    )
+    await order_log.advance(session, request.order_id, EventType.CANCELLED)
+    await carts.reopen(session, cart.id)
+    return await orders.snapshot(session, request.order_id)

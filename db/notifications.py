@@ -1,0 +1,94 @@
+"""Messages: owed, claimed for sending, and sent; each changes its state in one statement."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.columns import new_id
+
+_OWE = text("""
+INSERT INTO notifications (id, order_id, template, channel, n, state, message_id, attempts)
+VALUES (:id, :order_id, :template, 'email', 1, 'pending', :message_id, 0)
+ON CONFLICT ON CONSTRAINT notifications_once DO NOTHING
+""")
+
+_DROP = text("UPDATE notifications SET state = 'dropped' WHERE order_id = :order_id AND state = 'pending'")
+
+# A claim outlives the mail server's time-out, so that two attempts never send at once; a dead one's runs out.
+_CLAIM = text("""
+UPDATE notifications n SET state = 'sending', attempts = n.attempts + 1, claimed_until = now() + interval '45 seconds'
+FROM orders o
+WHERE n.id = :id AND o.id = n.order_id
+  AND (n.state = 'pending' OR (n.state = 'sending' AND n.claimed_until < now()))
+RETURNING n.id, n.order_id, n.template, n.message_id, o.email, o.number, o.currency, o.total_amount, o.shipping_address,
+    coalesce((SELECT json_agg(json_build_array(l.quantity, l.title, l.total_amount) ORDER BY l.position)
+              FROM order_lines l WHERE l.order_id = o.id), '[]')
+""")
+
+_STATE = text("SELECT state FROM notifications WHERE id = :id")
+
+_FINISH = text("""
+UPDATE notifications SET state = :state, code = :code, claimed_until = NULL,
+    sent_at = CASE WHEN :state = 'sent' THEN now() ELSE sent_at END
+WHERE id = :id AND state = 'sending'
+""")
+
+_OF_ORDER = text("""
+SELECT id, template, channel, state, attempts, created_at, sent_at FROM notifications WHERE order_id = :order_id
+ORDER BY id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedMessage:
+    """A message that the caller alone may send now, with the data of its order."""
+
+    id: UUID
+    order_id: UUID
+    template: str
+    message_id: str
+    email: str | None
+    number: str
+    currency: str
+    total: int
+    shipping_address: dict[str, Any] | None
+    lines: list[tuple[int, str, int]]
+    """Quantity, title and total of each line, in minor units."""
+
+
+async def owe(session: AsyncSession, order_id: UUID, template: str) -> None:
+    """Write down a message that an order owes its buyer; once for each template."""
+    id_ = new_id()
+    await session.execute(
+        _OWE, {"id": id_, "order_id": order_id, "template": template, "message_id": f"<{id_}@everorder>"}
+    )
+
+
+async def drop(session: AsyncSession, order_id: UUID) -> None:
+    """Forget the messages that nobody has begun to send: their order was cancelled."""
+    await session.execute(_DROP, {"order_id": order_id})
+
+
+async def claim(session: AsyncSession, notification_id: UUID) -> ClaimedMessage | None:
+    """Claim a message for sending; None when it was sent, dropped, or is being sent."""
+    row = (await session.execute(_CLAIM, {"id": notification_id})).one_or_none()
+    return None if row is None else ClaimedMessage(*row)
+
+
+async def state(session: AsyncSession, notification_id: UUID) -> str | None:
+    """Tell where a message stands."""
+    found: str | None = (await session.execute(_STATE, {"id": notification_id})).scalar_one_or_none()
+    return found
+
+
+async def finish(session: AsyncSession, notification_id: UUID, state_: str, code: str | None = None) -> None:
+    """Note how the sending of a claimed message went."""
+    await session.execute(_FINISH, {"id": notification_id, "state": state_, "code": code})
+
+
+async def of_order(session: AsyncSession, order_id: UUID) -> list[Any]:
+    """List an order's messages, oldest first."""
+    return list(await session.execute(_OF_ORDER, {"order_id": order_id}))

@@ -1,0 +1,257 @@
+"""Reading orders: as the workflow needs them, and as people ask for them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.orders import OrderSnapshot, PlaceOrder
+from domain.errors import NotFoundError
+from domain.money import Money
+from domain.order_states import OrderStatus, PaymentStatus
+
+_SNAPSHOT = text("""
+SELECT o.id, o.number, o.status, o.payment_status, o.total_amount, o.currency, o.customer_id, o.reason,
+       o.needs_operator, o.operator_reason, o.payment_method, o.payment_attempt, o.payment_deadline,
+       (SELECT p.code FROM payment_operations p
+         WHERE p.order_id = o.id AND p.attempt = o.payment_attempt AND p.state = 'declined' LIMIT 1) AS decline_code,
+       ARRAY(SELECT n.id FROM notifications n
+         WHERE n.order_id = o.id AND n.state IN ('pending', 'sending') ORDER BY n.id) AS messages
+FROM orders o WHERE o.id = :order_id
+""")
+
+_STATUS = text("SELECT status FROM orders WHERE id = :order_id")
+_CART_OF = text("SELECT cart_id FROM orders WHERE id = :order_id")
+
+_FLAG = text("""
+UPDATE orders SET needs_operator = true, operator_reason = :reason, updated_at = now()
+WHERE id = :order_id AND NOT (needs_operator AND operator_reason = :reason)
+RETURNING id
+""")
+
+_CLEAR_FLAG = text("""
+UPDATE orders SET needs_operator = false, updated_at = now() WHERE id = :order_id AND needs_operator RETURNING id
+""")
+
+_RESTART = text("SELECT cart_id, checkout_attempt FROM orders WHERE id = :order_id")
+
+
+async def snapshot(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
+    """Return an order as its row says.
+
+    Raises:
+        NotFoundError: there is no such order.
+    """
+    row = (await session.execute(_SNAPSHOT, {"order_id": order_id})).mappings().one_or_none()
+    if row is None:
+        raise NotFoundError("There is no such order.")
+    return _snapshot(row)
+
+
+async def status(session: AsyncSession, order_id: UUID) -> OrderStatus | None:
+    """Return where an order stands; None when it has no row."""
+    value = (await session.execute(_STATUS, {"order_id": order_id})).scalar_one_or_none()
+    return None if value is None else OrderStatus(value)
+
+
+async def cart_of(session: AsyncSession, order_id: UUID) -> UUID:
+    """Name the cart that an order came out of.
+
+    Raises:
+        NotFoundError: there is no such order.
+    """
+    cart_id: UUID | None = (await session.execute(_CART_OF, {"order_id": order_id})).scalar_one_or_none()
+    if cart_id is None:
+        raise NotFoundError("There is no such order.")
+    return cart_id
+
+
+async def flag(session: AsyncSession, order_id: UUID, *, reason: str) -> bool:
+    """Say that an order needs an operator. False: it is said already."""
+    return (await session.execute(_FLAG, {"order_id": order_id, "reason": reason})).first() is not None
+
+
+async def clear_flag(session: AsyncSession, order_id: UUID) -> bool:
+    """Say that an order needs no operator any more. False: it did not need one."""
+    return (await session.execute(_CLEAR_FLAG, {"order_id": order_id})).first() is not None
+
+
+async def restart(session: AsyncSession, order_id: UUID) -> PlaceOrder:
+    """Return what starts a workflow that goes on from an order's row.
+
+    Raises:
+        NotFoundError: there is no such order.
+    """
+    row = (await session.execute(_RESTART, {"order_id": order_id})).one_or_none()
+    if row is None:
+        raise NotFoundError("There is no such order.")
+    return PlaceOrder(order_id=order_id, cart_id=row.cart_id, checkout_attempt=row.checkout_attempt)
+
+
+def _snapshot(row: RowMapping) -> OrderSnapshot:
+    return OrderSnapshot(
+        order_id=row["id"],
+        number=row["number"],
+        status=OrderStatus(row["status"]),
+        payment_status=PaymentStatus(row["payment_status"]),
+        total=Money(row["total_amount"], row["currency"]),
+        customer_id=row["customer_id"],
+        reason=row["reason"],
+        needs_operator=row["needs_operator"],
+        operator_reason=row["operator_reason"],
+        payment_method=row["payment_method"],
+        payment_attempt=row["payment_attempt"],
+        payment_deadline=row["payment_deadline"],
+        decline_code=row["decline_code"],
+        messages=tuple(row["messages"]),
+    )
+
+
+# As people ask for them --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLineView:
+    """One line of an order; amounts in minor units of the order's currency."""
+
+    line_id: UUID
+    sku: str
+    title: str
+    quantity: int
+    unit_price: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """An order with its lines. `token_digest` opens it for the guest who opened its cart."""
+
+    id: UUID
+    number: str
+    cart_id: UUID
+    customer_id: UUID | None
+    token_digest: str | None
+    status: str
+    payment_status: str
+    needs_operator: bool
+    reason: str | None
+    currency: str
+    subtotal: int
+    discount: int
+    shipping: int
+    tax: int
+    total: int
+    refunded: int
+    shipping_address: dict[str, Any] | None
+    created_at: datetime
+    decline_code: str | None
+    lines: tuple[OrderLineView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEventView:
+    """One entry of an order's timeline; `note` is the free text that somebody wrote."""
+
+    at: datetime
+    type: str
+    source: str | None
+    target: str
+    actor: str
+    reason: str | None
+    note: str | None
+
+
+_VIEW = """
+SELECT o.id, o.number, o.cart_id, o.customer_id, c.token_digest, o.status, o.payment_status, o.needs_operator,
+       o.reason, o.currency, o.subtotal_amount, o.discount_amount, o.shipping_amount, o.tax_amount, o.total_amount,
+       o.refunded_amount, o.shipping_address, o.created_at,
+       (SELECT p.code FROM payment_operations p
+         WHERE p.order_id = o.id AND p.attempt = o.payment_attempt AND p.state = 'declined' LIMIT 1) AS decline_code,
+       coalesce((SELECT json_agg(json_build_array(l.line_id, l.sku, l.title, l.quantity, l.unit_price_amount,
+         l.total_amount) ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id), '[]') AS lines
+FROM orders o JOIN carts c ON c.id = o.cart_id
+"""
+
+_FIND = text(_VIEW + "WHERE o.id = :order_id")
+
+_LIVE_OF_CART = text(_VIEW + "WHERE o.cart_id = :cart_id ORDER BY o.checkout_attempt DESC LIMIT 1")
+
+_LIST = text(
+    _VIEW
+    + """
+WHERE (CAST(:status AS text) IS NULL OR o.status = :status)
+  AND (CAST(:number AS text) IS NULL OR o.number = :number)
+  AND (CAST(:email AS text) IS NULL OR lower(o.email) = lower(:email))
+  AND (CAST(:since AS timestamptz) IS NULL OR o.created_at >= :since)
+  AND (CAST(:until AS timestamptz) IS NULL OR o.created_at < :until)
+  AND (CAST(:after_at AS timestamptz) IS NULL OR (o.created_at, o.id) < (:after_at, CAST(:after_id AS uuid)))
+ORDER BY o.created_at DESC, o.id DESC
+LIMIT :limit
+"""
+)
+
+_TIMELINE = text("""
+SELECT e.created_at, e.type, e.from_status, e.to_status, e.actor, e.reason, n.text
+FROM order_events e LEFT JOIN order_notes n ON n.id = e.note_id
+WHERE e.order_id = :order_id ORDER BY e.id
+""")
+
+_NOTE = text("INSERT INTO order_notes (id, order_id, text, actor) VALUES (:id, :order_id, :text, :actor)")
+
+
+async def find(session: AsyncSession, order_id: UUID) -> OrderView | None:
+    """Look an order up, in one statement with its lines."""
+    row = (await session.execute(_FIND, {"order_id": order_id})).one_or_none()
+    return None if row is None else _view(row)
+
+
+async def latest_of_cart(session: AsyncSession, cart_id: UUID) -> OrderView | None:
+    """Look up the newest order that came out of a cart."""
+    row = (await session.execute(_LIVE_OF_CART, {"cart_id": cart_id})).one_or_none()
+    return None if row is None else _view(row)
+
+
+async def search(
+    session: AsyncSession,
+    *,
+    limit: int,
+    status: str | None = None,
+    number: str | None = None,
+    email: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: tuple[datetime, UUID] | None = None,
+) -> Sequence[OrderView]:
+    """List orders, newest first, from the one after `after` on."""
+    values = {
+        "limit": limit,
+        "status": status,
+        "number": number,
+        "email": email,
+        "since": since,
+        "until": until,
+        "after_at": after[0] if after else None,
+        "after_id": after[1] if after else None,
+    }
+    return [_view(row) for row in await session.execute(_LIST, values)]
+
+
+async def timeline(session: AsyncSession, order_id: UUID) -> Sequence[OrderEventView]:
+    """List what happened to an order, oldest first."""
+    return [OrderEventView(*row) for row in await session.execute(_TIMELINE, {"order_id": order_id})]
+
+
+async def add_note(session: AsyncSession, order_id: UUID, note_id: UUID, text_: str, actor: str) -> None:
+    """Keep free text about an order; only its id goes anywhere else."""
+    await session.execute(_NOTE, {"id": note_id, "order_id": order_id, "text": text_, "actor": actor})
+
+
+def _view(row: Any) -> OrderView:
+    *columns, lines = row
+    found = lines if isinstance(lines, list) else json.loads(lines)
+    return OrderView(*(*columns, tuple(OrderLineView(UUID(line[0]), *line[1:]) for line in found)))

@@ -1,0 +1,182 @@
+"""Payment operations: written before the provider is called, finished with its answer, and fenced by tombstones.
+
+Each function is one statement whose condition is in its `WHERE`: a fence and a late step can not pass each other.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.money import Money
+from domain.order_ids import operation_key
+from models.payments import PaymentOperationKind, PaymentOperationState
+
+_COLUMNS = "key, order_id, operation, attempt, amount, currency, provider_reference, state, code"
+
+_START = text(f"""
+INSERT INTO payment_operations AS o
+    (key, order_id, operation, attempt, amount, currency, provider, provider_reference, state)
+VALUES (:key, :order_id, :operation, :attempt, :amount, :currency, :provider, :reference, 'started')
+ON CONFLICT (key) DO UPDATE SET updated_at = o.updated_at
+RETURNING {_COLUMNS}, xmax = 0 AS fresh
+""")  # noqa: S608 - the columns are a constant above
+
+_ATTACH = text("""
+UPDATE payment_operations SET provider_reference = :reference, updated_at = now()
+WHERE key = :key AND state = 'started' AND (provider_reference IS NULL OR provider_reference = :reference)
+RETURNING key
+""")
+
+_FINISH = text("""
+UPDATE payment_operations SET state = :state, code = :code, updated_at = now()
+WHERE key = :key AND state = 'started'
+RETURNING key
+""")
+
+# The tombstone: what has not begun can not begin any more, and what has begun can not be taken for done.
+_FENCE = text("""
+INSERT INTO payment_operations AS o
+    (key, order_id, operation, attempt, amount, currency, provider, provider_reference, state)
+SELECT :key, id, :operation, :attempt, total_amount, currency, :provider, NULL, 'abandoned'
+FROM orders WHERE id = :order_id
+ON CONFLICT (key) DO UPDATE SET state = 'abandoned', updated_at = now() WHERE o.state = 'started'
+""")
+
+_LEARN = text("""
+UPDATE payment_operations SET state = 'succeeded', provider_reference = :reference, updated_at = now()
+WHERE key = :key AND state <> 'succeeded'
+""")
+
+_FIND = text(f"SELECT {_COLUMNS}, false AS fresh FROM payment_operations WHERE key = :key")  # noqa: S608 - a constant above
+
+_AUTHORISED = text("""
+UPDATE orders SET payment_status = 'authorised', updated_at = now()
+WHERE id = :order_id AND payment_status IN ('none', 'voided')
+""")
+
+_CAPTURED = text("""
+UPDATE orders SET payment_status = 'captured', captured_amount = :amount, updated_at = now()
+WHERE id = :order_id AND captured_amount = 0
+""")
+
+_VOIDED = text("""
+UPDATE orders SET payment_status = 'voided', updated_at = now()
+WHERE id = :order_id AND payment_status = 'authorised'
+""")
+
+# A capture whose answer was lost is learnt from the refund: both are written at once, so the books never show a refund
+# of money that was not taken.
+_REFUNDED = text("""
+UPDATE orders SET captured_amount = greatest(captured_amount, :amount), refunded_amount = :amount,
+    payment_status = 'refunded', updated_at = now()
+WHERE id = :order_id AND refunded_amount < :amount
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One payment operation as its row says."""
+
+    key: str
+    order_id: UUID
+    operation: PaymentOperationKind
+    attempt: int
+    amount: Money
+    reference: str | None
+    state: PaymentOperationState
+    code: str | None
+    fresh: bool
+    """It was written just now: nobody has asked the provider yet."""
+
+
+async def start(
+    session: AsyncSession,
+    order_id: UUID,
+    kind: PaymentOperationKind,
+    attempt: int,
+    *,
+    amount: Money,
+    provider: str,
+    reference: str | None = None,
+) -> Operation:
+    """Write an operation down before its provider is called; or return it as it stands, if it was written before."""
+    values = {
+        "key": operation_key(order_id, kind, attempt),
+        "order_id": order_id,
+        "operation": kind,
+        "attempt": attempt,
+        "amount": amount.amount,
+        "currency": amount.currency,
+        "provider": provider,
+        "reference": reference,
+    }
+    return _operation((await session.execute(_START, values)).one())
+
+
+async def attach(session: AsyncSession, key: str, reference: str) -> bool:
+    """Note which of the provider's payments an operation is about. False: it was fenced, or is about another one."""
+    return (await session.execute(_ATTACH, {"key": key, "reference": reference})).first() is not None
+
+
+async def finish(session: AsyncSession, key: str, state: PaymentOperationState, code: str | None = None) -> bool:
+    """Note how an operation went. False: it was fenced or finished before."""
+    return (await session.execute(_FINISH, {"key": key, "state": state, "code": code})).first() is not None
+
+
+async def fence(
+    session: AsyncSession, order_id: UUID, kind: PaymentOperationKind, attempt: int, provider: str
+) -> Operation | None:
+    """Make an operation impossible from now on, unless it is finished; return it as it stands."""
+    key = operation_key(order_id, kind, attempt)
+    values = {"key": key, "order_id": order_id, "operation": kind, "attempt": attempt, "provider": provider}
+    await session.execute(_FENCE, values)
+    return await find(session, order_id, kind, attempt)
+
+
+async def learn_captured(session: AsyncSession, order_id: UUID, attempt: int, reference: str) -> None:
+    """Correct the books when the provider says that a capture has succeeded whose answer was lost."""
+    key = operation_key(order_id, PaymentOperationKind.CAPTURE, attempt)
+    await session.execute(_LEARN, {"key": key, "reference": reference})
+
+
+async def find(session: AsyncSession, order_id: UUID, kind: PaymentOperationKind, attempt: int) -> Operation | None:
+    """Look an operation up."""
+    row = (await session.execute(_FIND, {"key": operation_key(order_id, kind, attempt)})).one_or_none()
+    return None if row is None else _operation(row)
+
+
+async def note_authorised(session: AsyncSession, order_id: UUID) -> None:
+    """Say on the order that its money is reserved."""
+    await session.execute(_AUTHORISED, {"order_id": order_id})
+
+
+async def note_captured(session: AsyncSession, order_id: UUID, amount: int) -> None:
+    """Say on the order that its money was taken."""
+    await session.execute(_CAPTURED, {"order_id": order_id, "amount": amount})
+
+
+async def note_voided(session: AsyncSession, order_id: UUID) -> None:
+    """Say on the order that the money that was reserved is free again."""
+    await session.execute(_VOIDED, {"order_id": order_id})
+
+
+async def note_refunded(session: AsyncSession, order_id: UUID, amount: int) -> None:
+    """Say on the order that its money was given back."""
+    await session.execute(_REFUNDED, {"order_id": order_id, "amount": amount})
+
+
+def _operation(row: Any) -> Operation:
+    return Operation(
+        key=row.key,
+        order_id=row.order_id,
+        operation=PaymentOperationKind(row.operation),
+        attempt=row.attempt,
+        amount=Money(row.amount, row.currency),
+        reference=row.provider_reference,
+        state=PaymentOperationState(row.state),
+        code=row.code,
+        fresh=row.fresh,
+    )

@@ -1,0 +1,82 @@
+"""A worker process: opens what its queues need, works until it is told to stop, and drains before it ends."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from temporalio.client import Client
+
+from clients.connection import connect
+from contracts.queues import TaskQueue
+from db.engine import create_engine, create_sessions
+from providers.rendering import JinjaRenderer
+from providers.smtp import SmtpMailer
+from providers.stripe import StripeProvider
+from settings import Settings, get_settings
+from workers.wiring import WORK, Resources, create_worker
+
+log = structlog.get_logger()
+
+_RECONNECT = 0.25
+
+
+def run(queues: Sequence[str]) -> None:
+    """Work on these queues (none named: on all that have work) until SIGTERM or SIGINT."""
+    chosen = [TaskQueue(queue) for queue in queues] or list(WORK)
+    asyncio.run(_run(chosen, get_settings()))
+
+
+async def _run(queues: Sequence[TaskQueue], settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with open_resources(settings) as resources:
+        client = await _connect(settings, stop)
+        if client is None:
+            return
+        async with AsyncExitStack() as stack:
+            for queue in queues:
+                await stack.enter_async_context(create_worker(client, queue, WORK[queue](resources)))
+                log.info("worker_started", queue=queue)
+            await stop.wait()
+            log.info("worker_draining")
+    log.info("worker_stopped")
+
+
+async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
+    """Wait for Temporal as long as it takes; None when told to stop meanwhile."""
+    identity = f"everorder@{socket.gethostname()}:{os.getpid()}"
+    while not stop.is_set():
+        try:
+            return await connect(settings.temporal_address, settings.temporal_namespace, identity=identity)
+        except RuntimeError:
+            log.warning("temporal_unreachable", address=settings.temporal_address)
+            await asyncio.sleep(_RECONNECT)
+    return None
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open what activities need, and close it again."""
+    engine = create_engine(settings.database_url, pool_size=settings.database_pool_size, application="everorder-worker")
+    provider = StripeProvider(
+        api_key=settings.stripe_api_key, api_base=settings.stripe_api_base, timeout=settings.stripe_timeout
+    )
+    mailer = SmtpMailer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        sender=settings.mail_from,
+        timeout=settings.smtp_timeout,
+        username=settings.smtp_username,
+        password=settings.smtp_password,
+        starttls=settings.smtp_starttls,
+    )
+    try:
+        yield Resources(create_sessions(engine), provider, mailer, JinjaRenderer())
+    finally:
+        await provider.close()
+        await engine.dispose()

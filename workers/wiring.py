@@ -1,0 +1,107 @@
+"""What each queue's worker is made of."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.notifications import NotificationActivities
+from activities.orders import OrderActivities
+from activities.payments import PaymentActivities
+from activities.ports import Mailer, PaymentProvider, Renderer
+from contracts.queues import TaskQueue
+from db.engine import Sessions
+from workers.runner import WORKFLOW_RUNNER
+from workflows.order import OrderWorkflow
+
+_GRACE = timedelta(seconds=10)
+_STICKY = timedelta(seconds=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What activities need of the world, opened once a process."""
+
+    sessions: Sessions
+    payments: PaymentProvider
+    mailer: Mailer
+    renderer: Renderer
+
+
+@dataclass(frozen=True, slots=True)
+class QueueWork:
+    """What is done on one queue, and how much of it at once."""
+
+    activities: Sequence[Callable[..., Any]]
+    workflows: Sequence[type] = field(default=())
+    slots: int = 50
+
+
+def order_work(resources: Resources) -> QueueWork:
+    """Workflows of orders, with their steps on PostgreSQL as local activities."""
+    orders = OrderActivities(resources.sessions)
+    steps = [
+        orders.open,
+        orders.place,
+        orders.require_payment,
+        orders.retry_payment,
+        orders.begin_cancel,
+        orders.finish_cancel,
+        orders.expire,
+        orders.advance,
+        orders.flag,
+    ]
+    return QueueWork(activities=steps, workflows=[OrderWorkflow], slots=100)
+
+
+def payment_work(resources: Resources) -> QueueWork:
+    """Calls to the payment provider."""
+    payments = PaymentActivities(resources.sessions, resources.payments)
+    return QueueWork(activities=[payments.authorise, payments.capture, payments.reverse])
+
+
+def notification_work(resources: Resources) -> QueueWork:
+    """Messages to people: few at once, so that a mail server is not stormed."""
+    notifications = NotificationActivities(resources.sessions, resources.mailer, resources.renderer)
+    return QueueWork(activities=[notifications.deliver], slots=10)
+
+
+WORK: dict[TaskQueue, Callable[[Resources], QueueWork]] = {
+    TaskQueue.ORDERS: order_work,
+    TaskQueue.PAYMENTS: payment_work,
+    TaskQueue.NOTIFICATIONS: notification_work,
+}
+"""The queues that have work. A queue that is not here needs no worker."""
+
+
+def create_worker(client: Client, queue: TaskQueue, work: QueueWork) -> Worker:
+    """Create the worker of one queue.
+
+    A worker that died is noticed within `_STICKY`, after which its orders go on elsewhere. One that is told to stop
+    finishes what it has begun within `_GRACE`.
+    """
+    if work.workflows:
+        return Worker(
+            client,
+            task_queue=queue,
+            workflows=work.workflows,
+            activities=work.activities,
+            workflow_runner=WORKFLOW_RUNNER,
+            no_remote_activities=True,
+            max_concurrent_local_activities=work.slots,
+            max_concurrent_workflow_tasks=work.slots,
+            sticky_queue_schedule_to_start_timeout=_STICKY,
+            graceful_shutdown_timeout=_GRACE,
+        )
+    return Worker(
+        client,
+        task_queue=queue,
+        activities=work.activities,
+        max_concurrent_activities=work.slots,
+        graceful_shutdown_timeout=_GRACE,
+        max_heartbeat_throttle_interval=timedelta(seconds=2),
+        default_heartbeat_throttle_interval=timedelta(seconds=2),
+    )
