@@ -28,6 +28,8 @@ COMMANDS = {
     "mail": Entry("cli.mail:mail", "Serve a local mail server that keeps every message."),
     "migrate": Entry("cli.database:migrate", "Bring PostgreSQL and Temporal to what this release needs."),
     "seed": Entry("cli.database:seed", "Load the demo catalogue."),
+    "import": Entry("cli.importing:app", "Make catalogue and stock out of another system's files."),
+    "replay": Entry("cli.replay:replay", "Place a retailer's invoices as real orders over the REST API."),
     "doctor": Entry("cli.doctor:doctor", "Check everything that Everorder needs, and say what to do."),
 }
 """A new command is one line here: nothing else has to know of it."""

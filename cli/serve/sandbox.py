@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+
 from sandbox.server import serve
 
 
@@ -12,6 +13,10 @@ def sandbox(
     ],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8010,
+    webhook_url: Annotated[str, typer.Option(help="Where events go; empty: nowhere.")] = "",
+    webhook_secret: Annotated[
+        str, typer.Option(envvar="EVERORDER_STRIPE_WEBHOOK_SECRET", help="What events are signed with.")
+    ] = "",
 ) -> None:
     """Serve the payment sandbox, which speaks the used part of Stripe's API."""
-    serve(database_url=database_url, host=host, port=port)
+    serve(database_url=database_url, host=host, port=port, webhook_url=webhook_url, webhook_secret=webhook_secret)

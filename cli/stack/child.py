@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from cli.stack.ending import kill_group
 from cli.stack.errors import StackError
-from cli.stack.leftovers import kill_group
 from cli.stack.log import last_words, open_log
 from cli.stack.process import ProcessSpec, switch_to
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from cli.stack.ending import end
 from cli.stack.errors import StackError
 from cli.stack.process import switch_to
 
@@ -77,10 +78,7 @@ def create(folder: Path, owner: str, password: str) -> None:
 def sweep(folder: Path) -> None:
     """End every PostgreSQL process of a cluster whose server has died, so that the next one can start at once."""
     orphans = [process for process in psutil.process_iter(["name"]) if _belongs_to(folder, process)]
-    for process in orphans:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGKILL)
-    psutil.wait_procs(orphans, timeout=5)
+    end(orphans, signal.SIGKILL, grace=5)
     with contextlib.suppress(FileNotFoundError):
         (folder / "postmaster.pid").unlink()  # its number may be somebody else's by now, which PostgreSQL would refuse
 

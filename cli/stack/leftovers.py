@@ -1,12 +1,12 @@
 """The record of our children, and the end of those that a killed stack left behind."""
 
 import contextlib
-import os
 import signal
 
 import psutil
 
 from cli.stack import json_file
+from cli.stack.ending import end
 from cli.stack.folder import DataFolder
 
 _SAME_START_SECONDS = 2.0
@@ -35,8 +35,8 @@ def end_leftovers(folder: DataFolder, grace: float = 5.0) -> list[str]:
     """End what an earlier stack left running in this folder, and return the names. Call with the folder locked."""
     found = _recorded(folder)
     servers = {"postgres", "temporal"}
-    _end([process for name, process in found.items() if name not in servers], signal.SIGTERM, grace)
-    _end([process for name, process in found.items() if name in servers], signal.SIGINT, grace)
+    end([process for name, process in found.items() if name not in servers], signal.SIGTERM, grace)
+    end([process for name, process in found.items() if name in servers], signal.SIGINT, grace)
     folder.processes.unlink(missing_ok=True)
     folder.description.unlink(missing_ok=True)
     return list(found)
@@ -59,18 +59,3 @@ def _same_process(entry: object) -> psutil.Process | None:
                 if abs(process.create_time() - started) < _SAME_START_SECONDS:
                     return process
     return None
-
-
-def _end(processes: list[psutil.Process], number: signal.Signals, grace: float) -> None:
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(number)
-    psutil.wait_procs(processes, timeout=grace)
-    for process in processes:
-        kill_group(process.pid)
-
-
-def kill_group(pid: int) -> None:
-    """Kill what is left of the group that a child led, itself included."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)

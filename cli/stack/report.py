@@ -27,7 +27,7 @@ class Report:
 
     def started(self, what: str, seconds: float, where: str) -> None:
         """Print that something is ready."""
-        self.say(f"  {what:<24}[green]ready[/] [dim]after {seconds:4.1f} s   {where}[/]")
+        self.say(f"  {what:<26}[green]ready[/] [dim]after {seconds:4.1f} s   {where}[/]")
 
     def order(self, order: dict[str, Any], ui_url: str) -> None:
         """Print the story of the order that was just placed."""

@@ -6,8 +6,8 @@ from asyncio.subprocess import DEVNULL, STDOUT
 from collections.abc import Mapping
 from pathlib import Path
 
+from cli.stack.ending import kill_group
 from cli.stack.errors import StackError
-from cli.stack.leftovers import kill_group
 from cli.stack.log import last_words, open_log
 
 
