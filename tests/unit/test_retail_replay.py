@@ -1,0 +1,267 @@
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cli.errors import CommandError
+from cli.retail.day import RetailDay, survey
+from cli.retail.http import Api
+from cli.retail.outcome import Failure
+from cli.retail.placing import MOST_LINES
+from cli.retail.replaying import replay_through
+from cli.retail.report import as_json
+from tests.support.retail import write_day, write_rows
+
+Fault = httpx.Response | httpx.TransportError
+
+
+def problem(status: int, code: str, **headers: str) -> httpx.Response:
+    return httpx.Response(status, json={"code": code, "title": code}, headers=headers)
+
+
+class FakeShop:
+    """Carts and orders in memory. Faults of a step are used up before (or, for `lost`, after) it takes effect."""
+
+    def __init__(self) -> None:
+        self.carts: dict[str, dict[str, Any]] = {}
+        self.orders: dict[str, dict[str, Any]] = {}
+        self.before: dict[str, list[Fault]] = defaultdict(list)
+        self.lost: dict[str, int] = defaultdict(int)
+        self.pending_polls = 0
+        self.ends_as = "placed"
+        self.asked: list[str] = []
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        step, act = self._step(request)
+        self.asked.append(step)
+        if self.before[step]:
+            fault = self.before[step].pop(0)
+            if isinstance(fault, httpx.TransportError):
+                raise fault
+            return fault
+        response = act()
+        if self.lost[step]:
+            self.lost[step] -= 1
+            raise httpx.ReadError("connection reset")
+        return response
+
+    def _step(self, request: httpx.Request) -> tuple[str, Callable[[], httpx.Response]]:
+        assert request.headers["Authorization"] == "Bearer secret"
+        body = json.loads(request.content or b"{}")
+        match request.method, request.url.path.split("/")[2:]:
+            case "POST", ["carts"]:
+                return "cart", lambda: self._cart(body)
+            case "PUT", ["carts", cart, "lines"]:
+                return "lines", lambda: self._change(cart, body)
+            case "PATCH", ["carts", cart]:
+                return "buyer", lambda: self._change(cart, body)
+            case "POST", ["carts", cart, "checkout"]:
+                return "checkout", lambda: self._check_out(cart, body)
+            case "GET", ["orders", order]:
+                return "order", lambda: self._order(order)
+        raise AssertionError(request)
+
+    def _cart(self, body: dict[str, Any]) -> httpx.Response:
+        known = body["reference"] in self.carts
+        cart = self.carts.setdefault(body["reference"], {"id": body["reference"], "status": "open"})
+        return httpx.Response(200 if known else 201, json=cart)
+
+    def _change(self, cart_id: str, body: dict[str, Any]) -> httpx.Response:
+        if self.carts[cart_id]["status"] == "ordered":
+            return problem(409, "cart_checked_out")
+        assert len(body.get("lines", ())) <= MOST_LINES
+        self.carts[cart_id].update(body)
+        return httpx.Response(200, json=self.carts[cart_id])
+
+    def _check_out(self, cart_id: str, body: dict[str, Any]) -> httpx.Response:
+        cart = self.carts[cart_id]
+        amount = sum(line["quantity"] * line["unit_price"]["amount"] for line in cart["lines"])
+        assert body["expected_total"] == {"amount": amount, "currency": "GBP"}
+        order = {"id": cart_id, "number": f"EO-{cart_id}", "status": "placed", "subtotal": body["expected_total"]}
+        self.orders[cart_id] = order
+        if self.pending_polls:
+            return httpx.Response(202, json={"order_id": cart_id, "status": "pending"}, headers={"Retry-After": "0"})
+        cart["status"] = "ordered"
+        return httpx.Response(201, json=order)
+
+    def _order(self, order_id: str) -> httpx.Response:
+        if self.pending_polls:
+            self.pending_polls -= 1
+            return httpx.Response(200, json=self.orders[order_id] | {"status": "pending"})
+        self.carts[order_id]["status"] = "ordered"
+        return httpx.Response(200, json=self.orders[order_id] | {"status": self.ends_as, "reason": "why"})
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.retail.patience._FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("cli.retail.patience._LONGEST_PAUSE", 0.01)
+
+
+@pytest.fixture
+def fake() -> FakeShop:
+    return FakeShop()
+
+
+@asynccontextmanager
+async def api_of(fake: FakeShop) -> AsyncIterator[Api]:
+    headers = {"Authorization": "Bearer secret"}
+    transport = httpx.MockTransport(fake.answer)
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop", headers=headers) as client:
+        yield Api(client)
+
+
+@pytest.fixture
+def one_invoice(tmp_path: Path) -> RetailDay:
+    rows = [("1", "71053", "LANTERN", "6", "2026-03-02", "3.39", "17850", "France")]
+    return survey(write_rows(tmp_path / "one.csv", rows))
+
+
+async def test_a_day_is_placed_once_and_a_second_replay_finds_every_order(fake: FakeShop, tmp_path: Path) -> None:
+    written = write_day(tmp_path / "day.csv", invoices=10)
+    day = survey(written.path)
+    async with api_of(fake) as api:
+        first = await replay_through(api, day, 4)
+        fake.asked.clear()
+        second = await replay_through(api, day, 4)
+    assert (first.placed, first.already_there, first.failures) == (10, 0, ())
+    assert (second.placed, second.already_there, second.failures) == (0, 10, ())
+    assert first.revenue.amount == second.revenue.amount == written.revenue
+    assert first.books_right
+    assert second.books_right
+    assert "lines" not in fake.asked
+    assert {number: order["subtotal"]["amount"] for number, order in fake.orders.items()} == written.invoices
+
+
+@pytest.mark.parametrize("step", ["cart", "lines", "buyer", "checkout"])
+async def test_each_step_is_asked_again_while_processes_are_away(
+    fake: FakeShop, one_invoice: RetailDay, step: str
+) -> None:
+    fake.before[step] = [
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("slow"),
+        httpx.RemoteProtocolError("closed"),
+        problem(503, "temporarily_unavailable", **{"Retry-After": "0"}),
+        problem(429, "rate_limited", **{"Retry-After": "soon"}),
+        httpx.Response(502, text="<html>"),
+        httpx.Response(500, json=["not", "a", "problem"]),
+    ]
+    async with api_of(fake) as api:
+        report = await replay_through(api, one_invoice, 1)
+    assert (report.placed, report.failures, report.books_right) == (1, (), True)
+    assert fake.asked.count(step) == 8
+
+
+@pytest.mark.parametrize("step", ["cart", "lines", "buyer", "checkout"])
+async def test_an_answer_that_is_lost_after_its_effect_places_nothing_twice(
+    fake: FakeShop, one_invoice: RetailDay, step: str
+) -> None:
+    fake.lost[step] = 2
+    async with api_of(fake) as api:
+        report = await replay_through(api, one_invoice, 1)
+    assert (report.placed, report.already_there, report.failures) == (1, 0, ())
+    assert list(fake.orders) == ["1"]
+
+
+async def test_an_accepted_checkout_is_followed_until_it_is_settled(fake: FakeShop, one_invoice: RetailDay) -> None:
+    fake.pending_polls = 3
+    fake.before["order"] = [problem(404, "not_found"), problem(503, "temporarily_unavailable")]
+    async with api_of(fake) as api:
+        report = await replay_through(api, one_invoice, 1)
+    assert (report.placed, report.failures, report.books_right) == (1, (), True)
+    assert fake.asked.count("order") == 6
+    assert fake.asked.count("checkout") == 1
+
+
+@pytest.mark.parametrize("end", ["failed", "cancelled", "payment_required"])
+async def test_a_checkout_that_ends_without_an_order_is_a_failure_with_its_reason(
+    fake: FakeShop, one_invoice: RetailDay, end: str
+) -> None:
+    fake.pending_polls, fake.ends_as = 1, end
+    async with api_of(fake) as api:
+        report = await replay_through(api, one_invoice, 1)
+    assert report.failures == (Failure("1", f"{end} why"),)
+    assert (report.revenue.amount, report.books_right) == (0, False)
+
+
+async def test_a_cart_in_checkout_is_waited_for(fake: FakeShop, one_invoice: RetailDay) -> None:
+    fake.before["buyer"] = [problem(409, "cart_in_checkout")]
+    fake.before["checkout"] = [problem(409, "cart_in_checkout")] * 3
+    async with api_of(fake) as api:
+        report = await replay_through(api, one_invoice, 1)
+    assert (report.placed, report.failures) == (1, ())
+    assert fake.asked.count("checkout") == 4
+
+
+@pytest.mark.parametrize(
+    ("step", "refusal"),
+    [
+        ("lines", problem(422, "unknown_sku")),
+        ("buyer", problem(422, "validation_error")),
+        ("checkout", problem(409, "insufficient_stock")),
+        ("checkout", problem(409, "price_changed")),
+        ("checkout", problem(402, "payment_failed")),
+    ],
+)
+async def test_a_refusal_is_not_asked_again(
+    fake: FakeShop, one_invoice: RetailDay, step: str, refusal: httpx.Response
+) -> None:
+    fake.before[step] = [refusal]
+    async with api_of(fake) as api:
+        report = await replay_through(api, one_invoice, 1)
+    assert report.failures == (Failure("1", f"{refusal.status_code} {refusal.json()['code']}"),)
+    assert fake.asked.count(step) == 1
+    assert fake.orders == {}
+
+
+async def test_an_invoice_is_given_up_when_nothing_goes_on(fake: FakeShop, one_invoice: RetailDay) -> None:
+    fake.before["checkout"] = [problem(503, "temporarily_unavailable")] * 1000
+    async with api_of(fake) as api:
+        report = await replay_through(api, one_invoice, 1, patience=0.05)
+    assert report.failures == (Failure("1", "no progress in 0 s, last: 503 temporarily_unavailable"),)
+
+
+async def test_an_order_of_another_sum_is_a_failure_and_its_money_is_counted_as_it_is(
+    fake: FakeShop, one_invoice: RetailDay
+) -> None:
+    order = {"status": "placed", "subtotal": {"amount": 2033, "currency": "GBP"}}
+    fake.before["checkout"] = [httpx.Response(201, json=order)]
+    async with api_of(fake) as api:
+        report = await replay_through(api, one_invoice, 1)
+    assert report.failures == (Failure("1", "the order says 2033, the invoice 2034 GBP minor units"),)
+    assert (report.revenue.amount, report.expected.amount, report.books_right) == (2033, 2034, False)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_token_that_is_not_accepted_ends_the_replay_at_once(
+    fake: FakeShop, tmp_path: Path, status: int
+) -> None:
+    day = survey(write_day(tmp_path / "day.csv", invoices=40).path)
+    fake.before["cart"] = [problem(status, "forbidden")] * 100
+    async with api_of(fake) as api:
+        with pytest.raises(CommandError, match="the token does not open imports"):
+            await replay_through(api, day, 4)
+    assert len(fake.asked) <= 4
+    assert fake.orders == {}
+
+
+async def test_an_invoice_longer_than_a_cart_joins_equal_lines(fake: FakeShop, tmp_path: Path) -> None:
+    written = write_day(tmp_path / "day.csv", invoices=1, longest=MOST_LINES + 200)
+    async with api_of(fake) as api:
+        report = await replay_through(api, survey(written.path), 1)
+    assert (report.placed, report.revenue.amount) == (1, written.revenue)
+    lines = fake.carts["700001"]["lines"]
+    assert sum(line["quantity"] for line in lines) == written.sold.total()
+
+
+async def test_the_report_for_programs_has_every_figure(fake: FakeShop, one_invoice: RetailDay) -> None:
+    async with api_of(fake) as api:
+        report = as_json(await replay_through(api, one_invoice, 1))
+    assert json.loads(json.dumps(report)) == report
+    assert (report["placed"], report["failed"], report["books_right"]) == (1, [], True)
+    assert report["revenue"] == report["expected_revenue"] == {"amount": 2034, "currency": "GBP"}
