@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeVar
 from uuid import UUID
@@ -16,6 +17,7 @@ from domain.provider_payments import (
     ProviderRefusedError,
     ProviderUnavailableError,
 )
+from providers.stripe_transport import StripeTransport
 
 # Otherwise the client writes an id of this installation into the home directory and sends it with each request.
 stripe.enable_telemetry = False
@@ -48,7 +50,7 @@ class StripeProvider:
 
     def __init__(self, api_key: str, api_base: str = "", timeout: float = 5.0) -> None:
         self._timeout = timeout
-        self._http = stripe.HTTPXClient(timeout=timeout)
+        self._http = StripeTransport(timeout)
         client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base.rstrip("/")} if api_base else {},
@@ -74,7 +76,7 @@ class StripeProvider:
                 "amount": total.amount,
                 "currency": total.currency.lower(),
                 "capture_method": "manual",
-                "payment_method_types": ["card"],
+                "allowed_payment_method_types": ["card"],
                 "metadata": {"order_id": str(order_id), "key": key},
             },
             {"idempotency_key": f"{key}:prepare"},
@@ -189,19 +191,11 @@ def _translated() -> Iterator[None]:
 
 
 def _declined(error: stripe.CardError) -> ProviderPayment:
+    """Read the payment out of a decline: Stripe sends it along, with the error as its last one."""
     intent = error.error.payment_intent if error.error else None
     if intent is None:
-        raise ProviderRefusedError(error.code or "card_error")
-    payment = _payment(intent)
-    return ProviderPayment(
-        reference=payment.reference,
-        order_id=payment.order_id,
-        state=ProviderPaymentState.DECLINED,
-        amount=payment.amount,
-        captured=payment.captured,
-        refunded=payment.refunded,
-        decline_code=error.decline_code or error.code,
-    )
+        raise error
+    return replace(_payment(intent), state=ProviderPaymentState.DECLINED, decline_code=_decline_code(error.error))
 
 
 def _payment(intent: stripe.PaymentIntent) -> ProviderPayment:
@@ -213,8 +207,13 @@ def _payment(intent: stripe.PaymentIntent) -> ProviderPayment:
         amount=Money(intent.amount, intent.currency.upper()),
         captured=intent.amount_received,
         refunded=_refunded(intent.latest_charge),
-        decline_code=(failure.decline_code or failure.code) if failure else None,
+        decline_code=_decline_code(failure),
     )
+
+
+def _decline_code(failure: object) -> str | None:
+    """Return the issuer's reason, or Stripe's own where no issuer was asked. Stripe leaves out what does not apply."""
+    return getattr(failure, "decline_code", None) or getattr(failure, "code", None)
 
 
 def _order_id(intent: stripe.PaymentIntent) -> UUID | None:

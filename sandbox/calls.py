@@ -1,7 +1,7 @@
 """One API request, taken apart: its parameters, its idempotency key and the answer it gets."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from sandbox.errors import StripeError, missing
@@ -21,16 +21,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request to one operation. `reference` is the id in the path, empty where there is none."""
+    """A request to one operation. `reference` is the id in the path, empty where there is none; `version` is a date."""
 
     path: str
     reference: str
     form: dict[str, str]
     key: str | None = None
-    request_hash: str = field(default="")
+    request_hash: str = ""
+    version: str = ""
 
     @classmethod
-    def parse(cls, path: str, reference: str, body: bytes, key: str | None) -> "Call":
+    def parse(cls, path: str, reference: str, body: bytes, *, key: str | None = None, version: str = "") -> "Call":
         """Read a form body or a query string.
 
         Raises:
@@ -42,7 +43,7 @@ class Call:
             raise StripeError(400, "Invalid encoding of the request body.") from None
         if "\0" in "".join((reference, *form, *form.values())):
             raise StripeError(400, "Null bytes are not allowed.")
-        return cls(path, reference, form, key, _hash(path, form) if key else "")
+        return cls(path, reference, form, key, _hash(path, form) if key else "", version)
 
     @property
     def expands_charge(self) -> bool:

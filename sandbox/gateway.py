@@ -6,6 +6,7 @@ import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 
 import asyncpg
@@ -37,21 +38,17 @@ class Gateway:
 
     def endpoint(self, name: str, operation: Operation) -> ASGIApp:
         """Serve an operation; `name` is what faults call it."""
+        return _Endpoint(self, name, operation)
 
-        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-            headers = Headers(scope=scope)
-            try:
-                _authenticate(headers.get("authorization", ""))
-                call = await _call(scope, receive, headers)
-                answer = await self._keyed(name, operation, call)
-            except StripeError as error:
-                answer = Answer(error.status, error.body)
-            if answer is None:
-                await _drop(scope, receive)
-            else:
-                await _respond(send, answer, headers.get("idempotency-key"))
-
-        return serve
+    async def handle(
+        self, name: str, operation: Operation, scope: Scope, receive: Receive, headers: Headers
+    ) -> Answer | None:
+        """Answer one request, or have its connection dropped."""
+        try:
+            _authenticate(headers.get("authorization", ""))
+            return await self._keyed(name, operation, await _call(scope, receive, headers))
+        except StripeError as error:
+            return Answer(error.status, error.body)
 
     async def _keyed(self, name: str, operation: Operation, call: Call) -> Answer | None:
         if call.key is None:
@@ -82,6 +79,23 @@ class Gateway:
             self._courier.wake()
 
 
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """One operation as an ASGI application: Starlette takes functions for something else."""
+
+    gateway: Gateway
+    name: str
+    operation: Operation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        answer = await self.gateway.handle(self.name, self.operation, scope, receive, headers)
+        if answer is None:
+            await _drop(scope, receive)
+        else:
+            await _respond(send, answer, headers.get("idempotency-key"))
+
+
 async def unknown_url(scope: Scope, _receive: Receive, send: Send) -> None:
     """Answer a request for anything else as Stripe does."""
     error = StripeError(404, f"Unrecognized request URL ({scope['method']}: {scope['path']}).")
@@ -103,7 +117,7 @@ def _authenticate(authorization: str) -> None:
 async def _call(scope: Scope, receive: Receive, headers: Headers) -> Call:
     reference = scope["path_params"].get("reference", "")
     if scope["method"] != "POST":
-        return Call.parse(scope["path"], reference, scope["query_string"], None)
+        return Call.parse(scope["path"], reference, scope["query_string"])
     body = b""
     more = True
     while more:
@@ -112,7 +126,8 @@ async def _call(scope: Scope, receive: Receive, headers: Headers) -> Call:
             raise StripeError(400, "The request ended before its body.")
         body += message.get("body", b"")
         more = message.get("more_body", False)
-    return Call.parse(scope["path"], reference, body, headers.get("idempotency-key") or None)
+    key, version = headers.get("idempotency-key") or None, headers.get("stripe-version", "")
+    return Call.parse(scope["path"], reference, body, key=key, version=version)
 
 
 async def _respond(send: Send, answer: Answer, key: str | None) -> None:

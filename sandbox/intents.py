@@ -14,7 +14,8 @@ from sandbox.store import Store, Stored, statement
 _CREATE = statement("""
     INSERT INTO payment_intents (id, order_id, amount, currency, capture_method, metadata, payment_method, status,
         captured_amount, last_payment_error, latest_charge)
-    SELECT $5, $6, $7, $8, $9, $10, $11, $12::text, CASE WHEN $12::text = 'succeeded' THEN $7 ELSE 0 END, $13, $14
+    SELECT $5, $6, $7::bigint, $8, $9, $10, $11, $12::text,
+        CASE WHEN $12::text = 'succeeded' THEN $7::bigint ELSE 0 END, $13, $14
     WHERE NOT EXISTS (SELECT FROM known)
     RETURNING *""")
 # What a confirmation comes to, $6, is null for an authorised payment: then the capture method decides.
@@ -51,9 +52,9 @@ class _Outcome:
 async def create(store: Store, call: Call) -> Answer:
     """Create a payment intent, and with `confirm` confirm it at once."""
     call.allow(
-        *("amount", "currency", "capture_method", "confirm", "payment_method", "payment_method_types", "metadata"),
-        *("automatic_payment_methods", "confirmation_method", "description", "receipt_email", "return_url"),
-        *("off_session", "setup_future_usage", "statement_descriptor_suffix", "shipping"),
+        *("amount", "currency", "capture_method", "confirm", "payment_method", "metadata", "description"),
+        *("allowed_payment_method_types", "automatic_payment_methods", *_payment_method_types(call)),
+        *("confirmation_method", "receipt_email", "return_url", "off_session", "setup_future_usage", "shipping"),
     )
     amount = call.amount("amount")
     if amount is None:
@@ -81,7 +82,10 @@ async def create(store: Store, call: Call) -> Answer:
 
 async def confirm(store: Store, call: Call) -> Answer:
     """Ask the card for its money."""
-    call.allow("payment_method", "payment_method_types", "capture_method", "return_url", "off_session", "receipt_email")
+    call.allow(
+        *("payment_method", "allowed_payment_method_types", *_payment_method_types(call)),
+        *("capture_method", "return_url", "off_session", "receipt_email"),
+    )
     method = call.form.get("payment_method") or (await _found(store, call))["payment_method"]
     if method is None:
         raise StripeError(
@@ -147,6 +151,20 @@ async def _settle(
         _CONFIRM, call, status, call.reference, end.status, end.method, end.error, end.charge, states
     )
     return _answer(stored, call) if stored else await _refuse(store, call, await _found(store, call), "confirmed")
+
+
+def _payment_method_types(call: Call) -> tuple[str, ...]:
+    """Return the parameter's name as long as the API version has it: it ended with 2026-09-30."""
+    if call.version < "2026-09-30":
+        return ("payment_method_types",)
+    if any(name.startswith("payment_method_types") for name in call.form):
+        raise StripeError(
+            400,
+            "The payment_method_types parameter is no longer supported.",
+            code="payment_method_types_no_longer_supported",
+            param="payment_method_types",
+        )
+    return ()
 
 
 def _beginning(method: str | None, capture_method: str, *, confirm: bool) -> _Outcome:

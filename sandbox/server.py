@@ -66,5 +66,7 @@ def _config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,  # longer than clients keep theirs: a connection that closes under a request is a fault
         timeout_graceful_shutdown=5,
     )

@@ -1,7 +1,5 @@
-"""The sandbox as it is deployed: a process of its own on a database of its own, and the calls that make it misbehave."""
+"""The sandbox as it is deployed: a process of its own on a database of its own, and calls that make it misbehave."""
 
-import asyncio
-import os
 import signal
 import socket
 import subprocess
@@ -9,12 +7,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import asyncpg
 import httpx
 
+_ROOT = Path(__file__).parents[2]
 SECRET_KEY = "sk_test_everorder_tests"
-_ENTRY = "import sys; from sandbox.server import serve; serve(database_url=sys.argv[1], host=sys.argv[2], port=int(sys.argv[3]))"
+_ENTRY = """
+import sys
+from sandbox.server import serve
+serve(database_url=sys.argv[1], host="127.0.0.1", port=int(sys.argv[2]))
+"""
 
 
 class SandboxForTests:
@@ -34,8 +38,8 @@ class SandboxForTests:
 
     def start(self) -> None:
         """Start the process and wait until it answers."""
-        arguments = [sys.executable, "-c", _ENTRY, self.database_url, "127.0.0.1", str(self._port)]
-        self._process = subprocess.Popen(arguments)
+        arguments = [sys.executable, "-c", _ENTRY, self.database_url, str(self._port)]
+        self._process = subprocess.Popen(arguments, cwd=_ROOT)
         deadline = time.monotonic() + 30
         while not self._answers():
             assert self._process.poll() is None, f"the sandbox ended with {self._process.returncode}"
@@ -47,12 +51,6 @@ class SandboxForTests:
         assert self._process is not None
         self._process.send_signal(number)
         return self._process.wait(15)
-
-    def cpu_seconds(self) -> float:
-        """Return the CPU time that the process has used (Linux)."""
-        with open(f"/proc/{self.pid}/stat", encoding="ascii") as stat:
-            fields = stat.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     async def call(
         self, method: str, path: str, form: dict[str, str] | None = None, *, key: str | None = None
