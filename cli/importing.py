@@ -13,7 +13,7 @@ from cli.retail.importing import ImportReport, import_day
 from cli.retail.report import print_day
 from cli.retail.target import database_url
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="One day, as CSV.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the stack, where it is not .everorder.")]
@@ -33,7 +33,7 @@ def retail(file: File, data_dir: DataDir = None) -> None:
     try:
         report = asyncio.run(import_day(day, database_url(data_dir)))
     except (DBAPIError, OSError) as error:
-        msg = f"the database does not take it, nothing was changed: {_first_line(error)}"
+        msg = f"the database does not take it, nothing was changed: {_cause(error)}"
         raise CommandError(msg) from None
     typer.echo(_told(report))
 
@@ -44,5 +44,6 @@ def _told(report: ImportReport) -> str:
     return f"nothing to do: all {report.skus} products and {report.units} units were imported before"
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def _cause(error: DBAPIError | OSError) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(cause).partition("\n")[0]

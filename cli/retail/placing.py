@@ -79,11 +79,14 @@ class _Purchase:
         return self._accepted(await self._ask("POST", "/v1/carts", body))
 
     async def _fill(self, cart_id: str) -> None:
-        """Put everything into the cart, unless an earlier run has it at the checkout already."""
+        """Put everything into the cart, unless an earlier run has it at the checkout already.
+
+        Every answer is the whole cart, so its many lines come last.
+        """
         buyer = {"email": email_of(self._invoice), "shipping_address": address_of(self._invoice)}
         for method, path, body in (
-            ("PUT", f"/v1/carts/{cart_id}/lines", {"lines": self._lines()}),
             ("PATCH", f"/v1/carts/{cart_id}", buyer),
+            ("PUT", f"/v1/carts/{cart_id}/lines", {"lines": self._lines()}),
         ):
             answer = await self._ask(method, path, body)
             if answer.code in _TAKEN:

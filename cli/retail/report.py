@@ -16,7 +16,8 @@ _MOST_LISTED = 20
 def print_day(day: RetailDay) -> None:
     """Print what a file holds and what of it is skipped, with the reason."""
     sales = sum(day.sales_of.values())
-    typer.echo(f"{day.path.name}: {day.lines:,} lines, {len(day.sales_of):,} invoices, {sales:,} sales")
+    typer.echo(f"{day.path.name}: {day.lines:,} lines, {sales:,} sales on {len(day.sales_of):,} invoices")
+    typer.echo(f"  sold for {_pounds(day.revenue)}")
     for reason, lines in sorted(day.skipped.items(), key=lambda item: -item[1]):
         typer.echo(f"  skipped {lines:>6,}  {MEANING[reason]}{_codes(day, reason)}")
     for country, invoices in day.unplaced.items():

@@ -189,12 +189,18 @@ async def test_a_checkout_that_ends_without_an_order_is_a_failure_with_its_reaso
     assert (report.revenue.amount, report.books_right) == (0, False)
 
 
-async def test_a_cart_in_checkout_is_waited_for(fake: FakeShop, one_invoice: RetailDay) -> None:
+@pytest.mark.parametrize("status", ["open", "frozen"])
+async def test_a_cart_that_an_earlier_run_left_at_the_checkout_is_waited_for(
+    fake: FakeShop, one_invoice: RetailDay, status: str
+) -> None:
+    line = {"sku": "71053", "quantity": 6, "unit_price": {"amount": 339, "currency": "GBP"}}
+    fake.carts["1"] = {"id": "1", "status": status, "lines": [line]}
     fake.before["buyer"] = [problem(409, "cart_in_checkout")]
     fake.before["checkout"] = [problem(409, "cart_in_checkout")] * 3
     async with api_of(fake) as api:
         report = await replay_through(api, one_invoice, 1)
-    assert (report.placed, report.failures) == (1, ())
+    assert (report.placed, report.already_there, report.failures) == (1, 0, ())
+    assert "lines" not in fake.asked
     assert fake.asked.count("checkout") == 4
 
 
