@@ -3,7 +3,8 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -17,7 +18,7 @@ _FAST = ("fsync", "synchronous_commit", "full_page_writes")
 
 
 class PostgresForTests:
-    """Gives out databases. `sync` work happens in a loop of its own, so fixtures of any scope may call it."""
+    """Gives out databases. The work happens in a thread with a loop of its own, so any fixture may call it."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
@@ -37,13 +38,17 @@ class PostgresForTests:
     def prepare(self) -> None:
         """Make the server forgetful but fast, and migrate the template."""
         for setting in _FAST:
-            asyncio.run(self._execute(f"ALTER SYSTEM SET {setting} = off"))
-        asyncio.run(self._execute("SELECT pg_reload_conf()"))
-        migrations.upgrade(self._create(_TEMPLATE, "template1"))
+            self._run(f"ALTER SYSTEM SET {setting} = off")
+        self._run("SELECT pg_reload_conf()")
+        template = self._create(_TEMPLATE, "template1")
+        _in_thread(lambda: migrations.upgrade(template))
 
     def _create(self, name: str, template: str) -> str:
-        asyncio.run(self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url(name)
+
+    def _run(self, statement: str) -> None:
+        _in_thread(lambda: asyncio.run(self._execute(statement)))
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self._uri)
@@ -51,6 +56,11 @@ class PostgresForTests:
             await connection.execute(statement)
         finally:
             await connection.close()
+
+
+def _in_thread(work: Callable[[], None]) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(work).result()
 
 
 @contextmanager

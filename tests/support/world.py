@@ -1,0 +1,175 @@
+"""Everything that an order needs, for real: PostgreSQL, Temporal, the sandbox and the workers, in one process."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from temporalio.client import Client, WorkflowHistory
+
+from activities.ports import PaymentProvider
+from clients.orders import Accepted, OrderClient
+from contracts.orders import OrderOutcome, OrderSnapshot, PlaceOrder, order_workflow_id
+from contracts.queues import TaskQueue
+from db import orders
+from db.engine import Sessions
+from domain.messages import Email
+from domain.money import Money
+from domain.order_ids import order_id
+from providers.rendering import JinjaRenderer
+from providers.stripe import StripeProvider
+from tests.support.shop import Shop
+from workers.wiring import WORK, QueueWork, Resources, create_worker
+
+WAIT = timedelta(seconds=20)
+VISA = "pm_card_visa"
+ADDRESS = (
+    '{"name": "Ada Example", "line1": "1 Analytical Row", "city": "London", "postal_code": "N1 1AA", "country": "GB"}'
+)
+
+
+@dataclass
+class KeptMail:
+    """A mailer that keeps what it was given, or fails as it is told."""
+
+    sent: list[Email] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+
+    async def send(self, email: Email) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.sent.append(email)
+
+
+@dataclass
+class World:
+    """A shop whose orders are placed through the client that the API uses."""
+
+    shop: Shop
+    temporal: Client
+    provider: PaymentProvider
+    mail: KeptMail
+
+    @property
+    def sessions(self) -> Sessions:
+        return self.shop.sessions
+
+    @property
+    def client(self) -> OrderClient:
+        return OrderClient(self.temporal)
+
+    async def goods(self, *, stock: int = 10, amount: int = 1000) -> str:
+        """Put a SKU on sale, with the movement that explains its stock."""
+        sku = await self.shop.buyable(amount=amount, stock=None)
+        await self.receive(sku, stock)
+        return sku
+
+    async def receive(self, sku: str, quantity: int) -> None:
+        """Receive stock."""
+        await self.shop.run(
+            "WITH moved AS (INSERT INTO stock_movements (id, sku, location, delta, reason, actor, note)"
+            " SELECT uuidv7(), :sku, 'main', CAST(:quantity AS bigint), 'receipt', 'test', '' WHERE CAST(:quantity AS bigint) <> 0)"
+            " INSERT INTO stock_levels AS s (sku, location, on_hand, reserved) VALUES (:sku, 'main', CAST(:quantity AS bigint), 0)"
+            " ON CONFLICT (sku, location) DO UPDATE SET on_hand = s.on_hand + excluded.on_hand",
+            sku=sku,
+            quantity=quantity,
+        )
+
+    async def cart(self, *lines: tuple[str, int]) -> UUID:
+        """Fill a cart that is ready to be checked out."""
+        cart_id = uuid4()
+        await self.shop.run(
+            "INSERT INTO carts (id, status, checkout_attempt, currency, email, shipping_address)"
+            " VALUES (:id, 'open', 1, 'GBP', 'ada@example.com', CAST(:address AS jsonb))",
+            id=cart_id,
+            address=ADDRESS,
+        )
+        for position, (sku, quantity) in enumerate(lines):
+            await self.shop.run(
+                "INSERT INTO cart_lines (line_id, cart_id, sku, quantity, position)"
+                " VALUES (uuidv7(), :cart, :sku, :quantity, :position)",
+                cart=cart_id,
+                sku=sku,
+                quantity=quantity,
+                position=position,
+            )
+        return cart_id
+
+    def order_of(
+        self,
+        cart_id: UUID,
+        *,
+        attempt: int = 1,
+        card: str = VISA,
+        expected: int | None = None,
+        hold: timedelta = timedelta(minutes=30),
+    ) -> PlaceOrder:
+        """Name the order that a cart becomes."""
+        return PlaceOrder(
+            order_id=order_id(cart_id, attempt),
+            cart_id=cart_id,
+            checkout_attempt=attempt,
+            payment_method=card,
+            expected_total=None if expected is None else Money(expected, "GBP"),
+            hold=hold,
+        )
+
+    async def place(self, order: PlaceOrder) -> OrderOutcome:
+        """Place an order and wait for its outcome."""
+        outcome = await self.client.place(order, wait=WAIT)
+        assert not isinstance(outcome, Accepted), "the checkout takes too long"
+        return outcome
+
+    async def order(self, order: UUID) -> OrderSnapshot:
+        """Read an order's row."""
+        async with self.sessions.begin() as session:
+            return await orders.snapshot(session, order)
+
+    async def stock(self, sku: str) -> tuple[int, int]:
+        """Read what is on hand and what is reserved of a SKU."""
+        [(on_hand, reserved)] = await self.shop.run(
+            "SELECT on_hand, reserved FROM stock_levels WHERE sku = :sku", sku=sku
+        )
+        return int(str(on_hand)), int(str(reserved))
+
+    async def events(self, order: UUID) -> list[str]:
+        """List the types of an order's events, oldest first."""
+        rows = await self.shop.run("SELECT type FROM order_events WHERE order_id = :id ORDER BY id", id=order)
+        return [str(row[0]) for row in rows]
+
+    async def operations(self, order: UUID) -> dict[str, str]:
+        """List an order's payment operations, without its id, and their states."""
+        rows = await self.shop.run("SELECT key, state FROM payment_operations WHERE order_id = :id", id=order)
+        return {str(key).split(":", 1)[1]: str(state) for key, state in rows}
+
+    async def cart_row(self, cart_id: UUID) -> tuple[str, int]:
+        """Read a cart's status and attempt."""
+        [(status, attempt)] = await self.shop.run(
+            "SELECT status, checkout_attempt FROM carts WHERE id = :id", id=cart_id
+        )
+        return str(status), int(str(attempt))
+
+    async def history(self, order: UUID) -> WorkflowHistory:
+        """Fetch the history of an order's workflow."""
+        return await self.temporal.get_workflow_handle(order_workflow_id(order)).fetch_history()
+
+    @asynccontextmanager
+    async def working(self, queues: Sequence[TaskQueue] = tuple(WORK), **other: QueueWork) -> AsyncIterator[None]:
+        """Run workers for these queues; `other` replaces the work of a queue."""
+        resources = Resources(self.sessions, self.provider, self.mail, JinjaRenderer())
+        async with AsyncExitStack() as stack:
+            for queue in queues:
+                work = other.get(queue.value) or WORK[queue](resources)
+                await stack.enter_async_context(create_worker(self.temporal, queue, work))
+            yield
+
+
+@asynccontextmanager
+async def open_world(shop: Shop, temporal: Client, sandbox_url: str, api_key: str) -> AsyncIterator[World]:
+    """Open a world on servers that run already."""
+    provider = StripeProvider(api_key=api_key, api_base=sandbox_url)
+    try:
+        yield World(shop, temporal, provider, KeptMail())
+    finally:
+        await provider.close()
