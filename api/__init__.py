@@ -1,0 +1,1 @@
+"""HTTP: parse, authorise, ask `db` or `clients`, answer."""

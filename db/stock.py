@@ -74,7 +74,8 @@ WHERE sku = :sku AND (created_at, id) < (:before, :before_id)
 ORDER BY created_at DESC, id DESC
 LIMIT :limit
 """)
-_THE_END = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+NEWEST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+"""The position before every movement."""
 
 _RECEIVE = text("""
 WITH level AS (
@@ -142,7 +143,7 @@ async def adjust(session: AsyncSession, adjustment: Adjustment) -> Level | None:
 
 
 async def movements(
-    session: AsyncSession, sku: str, *, limit: int, before: tuple[datetime, UUID] = _THE_END
+    session: AsyncSession, sku: str, *, limit: int, before: tuple[datetime, UUID] = NEWEST
 ) -> list[Movement]:
     """List the movements of a SKU, newest first, from before one of them on."""
     moment, movement = before

@@ -1,0 +1,95 @@
+"""The application: `uvicorn --factory api.app:create_app`."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+
+from api import errors, openapi
+from api.deps import Resources
+from api.middleware import BodyLimit, RequestIdentity
+from api.routes import carts, catalog, inventory, mailbox, platform
+from api.services import VARIABLE, Service, parse
+from clients.connection import connect
+from clients.orders import OrderClient
+from db.engine import create_engine
+from settings import Settings, get_settings
+
+ROUTERS: Mapping[Service, APIRouter] = {
+    Service.CATALOG: catalog.router,
+    Service.INVENTORY: inventory.router,
+    Service.CARTS: carts.router,
+}
+
+_TAGS = [
+    {"name": "catalog", "description": "What is on sale."},
+    {"name": "inventory", "description": "What is in stock."},
+    {"name": "carts", "description": "What a buyer wants."},
+    {"name": "orders", "description": "What was bought, and what became of it."},
+    {"name": "notifications", "description": "What buyers were told."},
+    {"name": "platform", "description": "How the process feels."},
+]
+
+
+class Opens(Protocol):
+    """Opens what a process keeps for its requests."""
+
+    def __call__(self, settings: Settings) -> AbstractAsyncContextManager[Resources]:
+        """Open it, and close it at the end."""
+        ...
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Connect to PostgreSQL and Temporal when they are first needed: a server that is away stops no start."""
+    engine = create_engine(settings.database_url, pool_size=settings.database_pool_size, application="everorder-api")
+    client = await connect(settings.temporal_address, settings.temporal_namespace, lazy=True)
+    try:
+        yield Resources(settings, engine, OrderClient(client))
+    finally:
+        await engine.dispose()
+
+
+def create_app(
+    settings: Settings | None = None, *, services: str | None = None, opens: Opens = open_resources
+) -> FastAPI:
+    """Make the API, or those of its services that the environment names in `EVERORDER_SERVICES`.
+
+    Raises:
+        SettingsError: a setting is missing or wrong.
+    """
+    chosen = settings or get_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opens(chosen) as resources:
+            app.state.resources = resources
+            yield
+
+    app = FastAPI(
+        title="Everorder",
+        version="1",
+        description="Orders that can not be lost, paid twice, oversold or left half done.",
+        openapi_tags=_TAGS,
+        lifespan=lifespan,
+        generate_unique_id_function=openapi.operation_id,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[Middleware(RequestIdentity), Middleware(BodyLimit, max_bytes=chosen.max_body_bytes)],
+    )
+    errors.install(app)
+    openapi.install(app)
+    _mount(app, chosen, parse(os.environ.get(VARIABLE, "") if services is None else services))
+    return app
+
+
+def _mount(app: FastAPI, settings: Settings, services: frozenset[Service]) -> None:
+    app.include_router(platform.router)
+    for service, router in ROUTERS.items():
+        if service in services:
+            app.include_router(router)
+    if settings.mailbox_dir:
+        app.include_router(mailbox.router)

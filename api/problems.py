@@ -1,0 +1,65 @@
+"""Problem documents (RFC 9457): the one table of codes, and the one shape in which an error leaves the API."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+
+PROBLEMS: Mapping[str, tuple[int, str]] = {
+    "validation_error": (422, "The request is not valid."),
+    "unknown_sku": (422, "There is no such article for sale."),
+    "currency_mismatch": (422, "The amounts are in different currencies."),
+    "idempotency_key_reused": (422, "The key was used for another request."),
+    "unauthenticated": (401, "The caller is not known."),
+    "payment_failed": (402, "The payment was declined."),
+    "payment_action_required": (402, "The payment needs an action of the buyer."),
+    "forbidden": (403, "The caller may not do this."),
+    "not_found": (404, "There is no such thing."),
+    "method_not_allowed": (405, "The method is not available here."),
+    "conflict": (409, "The state of the thing does not allow it."),
+    "cart_empty": (409, "The cart is empty."),
+    "cart_checked_out": (409, "The cart has become an order."),
+    "cart_in_checkout": (409, "The cart is being checked out."),
+    "insufficient_stock": (409, "There is too little stock."),
+    "price_changed": (409, "The price has changed."),
+    "payment_in_progress": (409, "Another payment is under way."),
+    "illegal_transition": (409, "The order's state does not allow it."),
+    "stale_checkout": (409, "This checkout is over."),
+    "idempotency_in_progress": (409, "The first request with this key is still running."),
+    "payload_too_large": (413, "The request body is too large."),
+    "rate_limited": (429, "Too many requests."),
+    "internal_error": (500, "Something went wrong here."),
+    "temporarily_unavailable": (503, "Not available at the moment."),
+}
+"""Every code with its status and title; `docs/api.md` lists the same."""
+
+_HEADERS: Mapping[str, Mapping[str, str]] = {
+    "unauthenticated": {"WWW-Authenticate": "Bearer"},
+    "cart_in_checkout": {"Retry-After": "1"},
+    "payment_in_progress": {"Retry-After": "1"},
+    "temporarily_unavailable": {"Retry-After": "1"},
+}
+
+
+def problem(
+    request: Request, code: str, detail: str, members: Mapping[str, Any] | None = None, status: int | None = None
+) -> Response:
+    """Write a problem document. `members` are added to it; `status` overrides the one of the table."""
+    usual, title = PROBLEMS.get(code, PROBLEMS["conflict"])
+    document = {
+        "type": f"urn:everorder:problem:{code}",
+        "title": title,
+        "status": status or usual,
+        "detail": detail or title,
+        "instance": quote(request.scope["path"]),
+        "code": code,
+        **(members or {}),
+    }
+    # Escaped to ASCII: what a client sent may hold lone surrogates, which have no encoding.
+    content = json.dumps(document, separators=(",", ":"))
+    return Response(content, status or usual, headers=_HEADERS.get(code), media_type=MEDIA_TYPE)

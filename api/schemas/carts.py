@@ -1,0 +1,102 @@
+"""Carts in requests and answers."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from api.schemas.addresses import Address
+from api.schemas.fields import MOST_LINES, Currency, Email, Input, Output, Phone, Quantity, Sku, text
+from api.schemas.money import Money, Price
+
+
+class NewCart(Input):
+    """A cart that is to be opened. The same `reference` gives the same cart; it needs the scope `orders:import`."""
+
+    currency: Currency | None = None
+    reference: Annotated[str, text(200)] | None = None
+
+
+class CartChanges(Input):
+    """What is to change; what is left out stays, null clears it."""
+
+    email: Email | None = None
+    phone: Phone | None = Field(default=None, description="E.164")
+    shipping_address: Address | None = None
+    billing_address: Address | None = None
+    shipping_method: None = Field(default=None, description="There are none yet.")
+    promotion_codes: Annotated[list[str], Field(max_length=0)] | None = Field(
+        default=None, description="There are none yet."
+    )
+
+    def columns(self) -> dict[str, Any]:
+        """Return what is to be written, by column."""
+        return self.model_dump(exclude_unset=True, exclude={"shipping_method", "promotion_codes"})
+
+
+class LineQuantity(Input):
+    """How much of a SKU is to be in the cart."""
+
+    quantity: Quantity
+
+
+class NewLine(Input):
+    """A line that is to be in the cart; an own `unit_price` needs the scope `orders:import`."""
+
+    sku: Sku
+    quantity: Quantity
+    unit_price: Price | None = None
+
+
+class NewLines(Input):
+    """Every line that is to be in the cart, in this order."""
+
+    lines: list[NewLine] = Field(max_length=MOST_LINES)
+
+
+class CartLine(Output):
+    """A line at today's price. `problem` is the code of what keeps it from being sold; it then counts nothing."""
+
+    line_id: UUID
+    sku: str
+    title: str
+    quantity: int
+    unit_price: Money | None
+    total: Money | None
+    problem: str | None = None
+
+
+class Cart(Output):
+    """A cart at today's prices."""
+
+    id: UUID
+    reference: str | None
+    status: str
+    currency: str
+    checkout_attempt: int
+    email: str | None
+    phone: str | None
+    shipping_address: dict[str, Any] | None
+    billing_address: dict[str, Any] | None
+    shipping_method: str | None = None
+    promotion_codes: tuple[str, ...] = ()
+    lines: list[CartLine]
+    subtotal: Money
+    discount: Money
+    shipping: Money
+    tax: Money
+    total: Money
+
+
+class OpenedCart(Cart):
+    """A cart with the secret that opens it, which is shown this once; null when the cart was there before."""
+
+    token: str | None
+
+
+class ShippingMethod(Output):
+    """A way in which a cart can be sent."""
+
+    code: Annotated[str, StringConstraints(min_length=1)]
+    name: str
+    price: Money

@@ -1,0 +1,70 @@
+"""The kinds of values that requests hold. Text refuses control characters: PostgreSQL can not store NUL."""
+
+from typing import Annotated
+
+import pycountry
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+MOST_MONEY = 2**53 - 1
+"""The largest amount: every JSON reader knows it exactly."""
+
+MOST_LINES = 1_000
+MOST_QUANTITY = 1_000_000
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+_COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
+_CURRENCIES = frozenset(currency.alpha_3 for currency in pycountry.currencies)
+
+
+class Input(BaseModel):
+    """A part of a request body: what it does not know, it refuses."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Output(BaseModel):
+    """A part of an answer; `model_validate` reads it off a row with the same names."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+def _email(address: str) -> str:
+    try:
+        return validate_email(address, check_deliverability=False).normalized
+    except EmailNotValidError:
+        # The library's sentence quotes the address.
+        raise PydanticCustomError("email", "Input should be an e-mail address") from None
+
+
+def _country(code: str) -> str:
+    if code not in _COUNTRIES:
+        raise PydanticCustomError("country", "Input should be an ISO 3166-1 alpha-2 code")
+    return code
+
+
+def _currency(code: str) -> str:
+    if code not in _CURRENCIES:
+        raise PydanticCustomError("currency", "Input should be an ISO 4217 code")
+    return code
+
+
+def text(most: int, *, least: int = 1) -> StringConstraints:
+    """Limit a text; spaces around it are dropped before it is measured."""
+    return StringConstraints(strip_whitespace=True, min_length=least, max_length=most, pattern=_PRINTABLE)
+
+
+Storable = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+Line = Annotated[str, text(200)]
+ShortLine = Annotated[str, text(64)]
+Sku = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_PRINTABLE)]
+Email = Annotated[
+    str, text(254), AfterValidator(_email), WithJsonSchema({"type": "string", "format": "email", "maxLength": 254})
+]
+Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+[1-9][0-9]{6,14}$")]
+Country = Annotated[
+    str, StringConstraints(max_length=2), AfterValidator(_country), Field(description="ISO 3166-1 alpha-2")
+]
+Currency = Annotated[str, StringConstraints(max_length=3), AfterValidator(_currency), Field(description="ISO 4217")]
+Amount = Annotated[int, Field(strict=True, ge=0, le=MOST_MONEY, description="In minor units: pence, cents.")]
+Quantity = Annotated[int, Field(strict=True, ge=1, le=MOST_QUANTITY)]
