@@ -11,7 +11,7 @@ import pytest
 from cli.errors import CommandError
 from cli.retail.day import RetailDay, survey
 from cli.retail.http import Api
-from cli.retail.outcome import Failure
+from cli.retail.outcome import Failure, ReplayReport
 from cli.retail.placing import MOST_LINES
 from cli.retail.replaying import replay_through
 from cli.retail.report import as_json
@@ -108,12 +108,15 @@ def fake() -> FakeShop:
     return FakeShop()
 
 
-@asynccontextmanager
-async def api_of(fake: FakeShop) -> AsyncIterator[Api]:
-    headers = {"Authorization": "Bearer secret"}
-    transport = httpx.MockTransport(fake.answer)
-    async with httpx.AsyncClient(transport=transport, base_url="http://shop", headers=headers) as client:
-        yield Api(client)
+async def replayed(fake: FakeShop, day: RetailDay, concurrency: int = 1, patience: float = 5) -> ReplayReport:
+    @asynccontextmanager
+    async def connect() -> AsyncIterator[Api]:
+        headers = {"Authorization": "Bearer secret"}
+        transport = httpx.MockTransport(fake.answer)
+        async with httpx.AsyncClient(transport=transport, base_url="http://shop", headers=headers) as client:
+            yield Api(client)
+
+    return await replay_through(connect, day, concurrency, patience=patience)
 
 
 @pytest.fixture
@@ -125,10 +128,9 @@ def one_invoice(tmp_path: Path) -> RetailDay:
 async def test_a_day_is_placed_once_and_a_second_replay_finds_every_order(fake: FakeShop, tmp_path: Path) -> None:
     written = write_day(tmp_path / "day.csv", invoices=10)
     day = survey(written.path)
-    async with api_of(fake) as api:
-        first = await replay_through(api, day, 4)
-        fake.asked.clear()
-        second = await replay_through(api, day, 4)
+    first = await replayed(fake, day, 4)
+    fake.asked.clear()
+    second = await replayed(fake, day, 4)
     assert (first.placed, first.already_there, first.failures) == (10, 0, ())
     assert (second.placed, second.already_there, second.failures) == (0, 10, ())
     assert first.revenue.amount == second.revenue.amount == written.revenue
@@ -151,8 +153,7 @@ async def test_each_step_is_asked_again_while_processes_are_away(
         httpx.Response(502, text="<html>"),
         httpx.Response(500, json=["not", "a", "problem"]),
     ]
-    async with api_of(fake) as api:
-        report = await replay_through(api, one_invoice, 1)
+    report = await replayed(fake, one_invoice)
     assert (report.placed, report.failures, report.books_right) == (1, (), True)
     assert fake.asked.count(step) == 8
 
@@ -162,8 +163,7 @@ async def test_an_answer_that_is_lost_after_its_effect_places_nothing_twice(
     fake: FakeShop, one_invoice: RetailDay, step: str
 ) -> None:
     fake.lost[step] = 2
-    async with api_of(fake) as api:
-        report = await replay_through(api, one_invoice, 1)
+    report = await replayed(fake, one_invoice)
     assert (report.placed, report.already_there, report.failures) == (1, 0, ())
     assert list(fake.orders) == ["1"]
 
@@ -171,8 +171,7 @@ async def test_an_answer_that_is_lost_after_its_effect_places_nothing_twice(
 async def test_an_accepted_checkout_is_followed_until_it_is_settled(fake: FakeShop, one_invoice: RetailDay) -> None:
     fake.pending_polls = 3
     fake.before["order"] = [problem(404, "not_found"), problem(503, "temporarily_unavailable")]
-    async with api_of(fake) as api:
-        report = await replay_through(api, one_invoice, 1)
+    report = await replayed(fake, one_invoice)
     assert (report.placed, report.failures, report.books_right) == (1, (), True)
     assert fake.asked.count("order") == 6
     assert fake.asked.count("checkout") == 1
@@ -183,8 +182,7 @@ async def test_a_checkout_that_ends_without_an_order_is_a_failure_with_its_reaso
     fake: FakeShop, one_invoice: RetailDay, end: str
 ) -> None:
     fake.pending_polls, fake.ends_as = 1, end
-    async with api_of(fake) as api:
-        report = await replay_through(api, one_invoice, 1)
+    report = await replayed(fake, one_invoice)
     assert report.failures == (Failure("1", f"{end} why"),)
     assert (report.revenue.amount, report.books_right) == (0, False)
 
@@ -197,8 +195,7 @@ async def test_a_cart_that_an_earlier_run_left_at_the_checkout_is_waited_for(
     fake.carts["1"] = {"id": "1", "status": status, "lines": [line]}
     fake.before["buyer"] = [problem(409, "cart_in_checkout")]
     fake.before["checkout"] = [problem(409, "cart_in_checkout")] * 3
-    async with api_of(fake) as api:
-        report = await replay_through(api, one_invoice, 1)
+    report = await replayed(fake, one_invoice)
     assert (report.placed, report.already_there, report.failures) == (1, 0, ())
     assert "lines" not in fake.asked
     assert fake.asked.count("checkout") == 4
@@ -218,8 +215,7 @@ async def test_a_refusal_is_not_asked_again(
     fake: FakeShop, one_invoice: RetailDay, step: str, refusal: httpx.Response
 ) -> None:
     fake.before[step] = [refusal]
-    async with api_of(fake) as api:
-        report = await replay_through(api, one_invoice, 1)
+    report = await replayed(fake, one_invoice)
     assert report.failures == (Failure("1", f"{refusal.status_code} {refusal.json()['code']}"),)
     assert fake.asked.count(step) == 1
     assert fake.orders == {}
@@ -227,8 +223,7 @@ async def test_a_refusal_is_not_asked_again(
 
 async def test_an_invoice_is_given_up_when_nothing_goes_on(fake: FakeShop, one_invoice: RetailDay) -> None:
     fake.before["checkout"] = [problem(503, "temporarily_unavailable")] * 1000
-    async with api_of(fake) as api:
-        report = await replay_through(api, one_invoice, 1, patience=0.05)
+    report = await replayed(fake, one_invoice, patience=0.05)
     assert report.failures == (Failure("1", "no progress in 0 s, last: 503 temporarily_unavailable"),)
 
 
@@ -237,8 +232,7 @@ async def test_an_order_of_another_sum_is_a_failure_and_its_money_is_counted_as_
 ) -> None:
     order = {"status": "placed", "subtotal": {"amount": 2033, "currency": "GBP"}}
     fake.before["checkout"] = [httpx.Response(201, json=order)]
-    async with api_of(fake) as api:
-        report = await replay_through(api, one_invoice, 1)
+    report = await replayed(fake, one_invoice)
     assert report.failures == (Failure("1", "the order says 2033, the invoice 2034 GBP minor units"),)
     assert (report.revenue.amount, report.expected.amount, report.books_right) == (2033, 2034, False)
 
@@ -249,25 +243,22 @@ async def test_a_token_that_is_not_accepted_ends_the_replay_at_once(
 ) -> None:
     day = survey(write_day(tmp_path / "day.csv", invoices=40).path)
     fake.before["cart"] = [problem(status, "forbidden")] * 100
-    async with api_of(fake) as api:
-        with pytest.raises(CommandError, match="the token does not open imports"):
-            await replay_through(api, day, 4)
+    with pytest.raises(CommandError, match="the token does not open imports"):
+        await replayed(fake, day, 4)
     assert len(fake.asked) <= 4
     assert fake.orders == {}
 
 
 async def test_an_invoice_longer_than_a_cart_joins_equal_lines(fake: FakeShop, tmp_path: Path) -> None:
     written = write_day(tmp_path / "day.csv", invoices=1, longest=MOST_LINES + 200)
-    async with api_of(fake) as api:
-        report = await replay_through(api, survey(written.path), 1)
+    report = await replayed(fake, survey(written.path), 1)
     assert (report.placed, report.revenue.amount) == (1, written.revenue)
     lines = fake.carts["700001"]["lines"]
     assert sum(line["quantity"] for line in lines) == written.sold.total()
 
 
 async def test_the_report_for_programs_has_every_figure(fake: FakeShop, one_invoice: RetailDay) -> None:
-    async with api_of(fake) as api:
-        report = as_json(await replay_through(api, one_invoice, 1))
+    report = as_json(await replayed(fake, one_invoice))
     assert json.loads(json.dumps(report)) == report
     assert (report["placed"], report["failed"], report["books_right"]) == (1, [], True)
     assert report["revenue"] == report["expected_revenue"] == {"amount": 2034, "currency": "GBP"}
