@@ -56,6 +56,10 @@ WORKFLOW_TASK_TIMEOUT = timedelta(seconds=5)
 
 T = TypeVar("T")
 
+_REUSE = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+"""An order that has ended well is never started again; one that was terminated goes on from its row."""
+
+_PENDING = TypedSearchAttributes([SearchAttributePair(ORDER_STATUS, OrderStatus.PENDING)])
 _CALL = timedelta(seconds=10)
 _MEMO_CART = "cart_id"
 
@@ -101,27 +105,55 @@ class OrderClient:
             return await self._confirm(order)
 
     async def _place(self, order: PlaceOrder) -> OrderOutcome:
+        """Place, and once more when the answer is a refusal: it may be the one of an earlier run that has failed."""
         start = WithStartWorkflowOperation(
             OrderWorkflow.run,
             order,
             id=order_workflow_id(order.order_id),
             task_queue=TaskQueue.ORDERS,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            # An order that has ended well is never started again; one that was terminated goes on from its row.
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            id_reuse_policy=_REUSE,
             task_timeout=WORKFLOW_TASK_TIMEOUT,
-            search_attributes=TypedSearchAttributes([SearchAttributePair(ORDER_STATUS, OrderStatus.PENDING)]),
+            search_attributes=_PENDING,
             memo={_MEMO_CART: str(order.cart_id)},
-            static_summary=f"Order of cart {order.cart_id}",
+            static_summary=_summary(order),
         )
         try:
             return await self._client.execute_update_with_start_workflow(
                 OrderWorkflow.place, start_workflow_operation=start, id=PLACE_UPDATE_ID
             )
+        except WorkflowUpdateFailedError:
+            return await self._place_anew(order)
+        except WorkflowAlreadyStartedError:
+            raise _over() from None
+
+    async def _place_anew(self, order: PlaceOrder) -> OrderOutcome:
+        """Start a run of its own where the last one has failed, and ask that run only."""
+        try:
+            started = await self._start(order, _REUSE)
+            return await started.execute_update(OrderWorkflow.place, id=PLACE_UPDATE_ID)
         except WorkflowUpdateFailedError as error:
             raise _refused(error) from None
         except WorkflowAlreadyStartedError:
-            raise OrderRefusedError("stale_checkout", "This checkout is over.") from None
+            raise _over() from None
+
+    async def _start(
+        self, order: PlaceOrder, reuse: WorkflowIDReusePolicy
+    ) -> WorkflowHandle[OrderWorkflow, OrderOutcome]:
+        """Start a run, or find the one that lives; the handle means this run and no other."""
+        started = await self._client.start_workflow(
+            OrderWorkflow.run,
+            order,
+            id=order_workflow_id(order.order_id),
+            task_queue=TaskQueue.ORDERS,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=reuse,
+            task_timeout=WORKFLOW_TASK_TIMEOUT,
+            search_attributes=_PENDING,
+            memo={_MEMO_CART: str(order.cart_id)},
+            static_summary=_summary(order),
+        )
+        return self._client.get_workflow_handle_for(OrderWorkflow.run, started.id, run_id=started.result_run_id)
 
     async def _confirm(self, order: PlaceOrder) -> Accepted:
         status = await self._status(order.order_id)
@@ -177,17 +209,7 @@ class OrderClient:
             TemporarilyUnavailableError: Temporal is away.
         """
         try:
-            await self._client.start_workflow(
-                OrderWorkflow.run,
-                order,
-                id=order_workflow_id(order.order_id),
-                task_queue=TaskQueue.ORDERS,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                task_timeout=WORKFLOW_TASK_TIMEOUT,
-                memo={_MEMO_CART: str(order.cart_id)},
-                static_summary=f"Order of cart {order.cart_id}, resumed from its row",
-            )
+            await self._start(order, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
         except RPCError as error:
             raise _unavailable(error) from None
 
@@ -266,6 +288,14 @@ _REFUSALS: dict[str, type[EverorderError]] = {
     PaymentInProgressError.code: PaymentInProgressError,
     TemporarilyUnavailableError.code: TemporarilyUnavailableError,
 }
+
+
+def _summary(order: PlaceOrder) -> str:
+    return f"Order of cart {order.cart_id}, attempt {order.checkout_attempt}"
+
+
+def _over() -> OrderRefusedError:
+    return OrderRefusedError("stale_checkout", "This checkout is over.")
 
 
 def _refused(error: WorkflowUpdateFailedError) -> EverorderError:

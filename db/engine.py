@@ -33,6 +33,7 @@ def create_engine(database_url: str, *, pool_size: int = 10, application: str = 
         max_overflow=0,
         pool_timeout=10,
         pool_use_lifo=True,
+        hide_parameters=True,
         connect_args=arguments,
     )
 

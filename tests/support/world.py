@@ -1,5 +1,6 @@
 """Everything that an order needs, for real: PostgreSQL, Temporal, the sandbox and the workers, in one process."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from db.engine import Sessions
 from domain.messages import Email
 from domain.money import Money
 from domain.order_ids import order_id
+from domain.provider_payments import ProviderPaymentState
 from providers.rendering import JinjaRenderer
 from providers.stripe import StripeProvider
 from tests.support.shop import Shop
@@ -68,10 +70,15 @@ class World:
     async def receive(self, sku: str, quantity: int) -> None:
         """Receive stock."""
         await self.shop.run(
-            "WITH moved AS (INSERT INTO stock_movements (id, sku, location, delta, reason, actor, note)"
-            " SELECT uuidv7(), :sku, 'main', CAST(:quantity AS bigint), 'receipt', 'test', '' WHERE CAST(:quantity AS bigint) <> 0)"
-            " INSERT INTO stock_levels AS s (sku, location, on_hand, reserved) VALUES (:sku, 'main', CAST(:quantity AS bigint), 0)"
-            " ON CONFLICT (sku, location) DO UPDATE SET on_hand = s.on_hand + excluded.on_hand",
+            """
+            WITH received AS (SELECT CAST(:sku AS text) AS sku, CAST(:quantity AS bigint) AS quantity), moved AS (
+                INSERT INTO stock_movements (id, sku, location, delta, reason, actor, note)
+                SELECT uuidv7(), sku, 'main', quantity, 'receipt', 'test', '' FROM received WHERE quantity <> 0
+            )
+            INSERT INTO stock_levels AS s (sku, location, on_hand, reserved)
+            SELECT sku, 'main', quantity, 0 FROM received
+            ON CONFLICT (sku, location) DO UPDATE SET on_hand = s.on_hand + excluded.on_hand
+            """,
             sku=sku,
             quantity=quantity,
         )
@@ -85,6 +92,11 @@ class World:
             id=cart_id,
             address=ADDRESS,
         )
+        await self.fill(cart_id, *lines)
+        return cart_id
+
+    async def fill(self, cart_id: UUID, *lines: tuple[str, int]) -> None:
+        """Put lines into a cart."""
         for position, (sku, quantity) in enumerate(lines):
             await self.shop.run(
                 "INSERT INTO cart_lines (line_id, cart_id, sku, quantity, position)"
@@ -94,7 +106,6 @@ class World:
                 quantity=quantity,
                 position=position,
             )
-        return cart_id
 
     def order_of(
         self,
@@ -149,6 +160,31 @@ class World:
             "SELECT status, checkout_attempt FROM carts WHERE id = :id", id=cart_id
         )
         return str(status), int(str(attempt))
+
+    async def charged(self, order: UUID) -> list[int]:
+        """List what the provider has kept for an order, payment by payment."""
+        return [
+            payment.captured - payment.refunded
+            async for payment in self.provider.ledger()
+            if payment.order_id == order and payment.captured > payment.refunded
+        ]
+
+    async def reserved_money(self, order: UUID) -> int:
+        """Count the authorisations that the provider still holds for an order."""
+        payments = [payment async for payment in self.provider.ledger() if payment.order_id == order]
+        return sum(payment.state is ProviderPaymentState.AUTHORISED for payment in payments)
+
+    async def told(self, order: UUID) -> None:
+        """Wait until every message of an order has been sent."""
+        unsent = "SELECT 1 FROM notifications WHERE order_id = :id AND state <> 'sent'"
+        while await self.shop.run(unsent, id=order):  # noqa: ASYNC110 - what is waited for is in the database
+            await asyncio.sleep(0.02)
+
+    async def ended(self, order: UUID) -> OrderOutcome:
+        """Wait for the end of an order's workflow."""
+        handle = self.temporal.get_workflow_handle(order_workflow_id(order), result_type=OrderOutcome)
+        outcome: OrderOutcome = await handle.result()
+        return outcome
 
     async def history(self, order: UUID) -> WorkflowHistory:
         """Fetch the history of an order's workflow."""

@@ -9,7 +9,7 @@ from db.engine import create_engine
 from tests.support.postgres import PostgresForTests
 from tests.support.sandbox import SECRET_KEY, SandboxForTests, running_sandbox
 from tests.support.shop import Shop
-from tests.support.temporal import running_temporal
+from tests.support.temporal import plain_client, running_temporal
 from tests.support.world import World, open_world
 
 
@@ -34,5 +34,12 @@ async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
 
 @pytest.fixture
 async def world(shop: Shop, temporal: WorkflowEnvironment, sandbox: SandboxForTests) -> AsyncIterator[World]:
+    async with open_world(shop, await plain_client(temporal), sandbox.url, SECRET_KEY) as world:
+        yield world
+
+
+@pytest.fixture
+async def hasty_world(shop: Shop, temporal: WorkflowEnvironment, sandbox: SandboxForTests) -> AsyncIterator[World]:
+    """A world in which a workflow that only waits for a timer waits no longer."""
     async with open_world(shop, temporal.client, sandbox.url, SECRET_KEY) as world:
         yield world
