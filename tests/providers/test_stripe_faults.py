@@ -101,7 +101,7 @@ async def test_saved_error_comes_back_for_ever_under_its_key(
     reference = await payment_in(provider, order_id, ProviderPaymentState.AUTHORISED)
     await sandbox.misbehave(kind, operation="capture")
     for _ in range(3):
-        with pytest.raises(ProviderUnavailableError, match="^APIError 500$"):
+        with pytest.raises(ProviderUnavailableError, match=r"^APIError 500$"):
             await operate(provider, "capture", order_id, reference)
     found = await provider.find(reference)
     assert found.captured == (4_200 if kind == "replay_error" else 0)
@@ -122,7 +122,7 @@ async def test_forgotten_key_refuses_a_repeated_capture(provider: StripeProvider
     order_id = uuid4()
     reference = await payment_in(provider, order_id, ProviderPaymentState.CAPTURED)
     await sandbox.misbehave("forget_keys", operation="capture")
-    with pytest.raises(ProviderRefusedError, match="^payment_intent_unexpected_state$"):
+    with pytest.raises(ProviderRefusedError, match=r"^payment_intent_unexpected_state$"):
         await operate(provider, "capture", order_id, reference)
     assert (await provider.find(reference)).captured == 4_200
 
@@ -132,7 +132,7 @@ async def test_slow_capture_takes_effect_after_its_caller_gave_up(sandbox: Sandb
     order_id = uuid4()
     reference = await payment_in(hasty, order_id, ProviderPaymentState.AUTHORISED)
     await sandbox.misbehave("slow", operation="capture", delay=0.8)
-    with pytest.raises(ProviderUnavailableError, match="^timeout$"):
+    with pytest.raises(ProviderUnavailableError, match=r"^timeout$"):
         await operate(hasty, "capture", order_id, reference)
     assert (await hasty.find(reference)).state is ProviderPaymentState.AUTHORISED
     await asyncio.sleep(0.8)
@@ -145,10 +145,10 @@ async def test_slow_answer_comes_after_the_effect_and_its_key_is_in_use_meanwhil
     order_id = uuid4()
     reference = await payment_in(hasty, order_id, ProviderPaymentState.AUTHORISED)
     await sandbox.misbehave("slow_after", operation="capture", delay=0.8)
-    with pytest.raises(ProviderUnavailableError, match="^timeout$"):
+    with pytest.raises(ProviderUnavailableError, match=r"^timeout$"):
         await operate(hasty, "capture", order_id, reference)
     assert (await hasty.find(reference)).state is ProviderPaymentState.CAPTURED
-    with pytest.raises(ProviderUnavailableError, match="^APIError 409$"):
+    with pytest.raises(ProviderUnavailableError, match=r"^APIError 409$"):
         await operate(hasty, "capture", order_id, reference)
     await hasty.close()
 
