@@ -11,6 +11,7 @@ from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
     WorkflowExecutionStatus,
+    WorkflowFailureError,
     WorkflowHandle,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -131,11 +132,23 @@ class OrderClient:
         """Start a run of its own where the last one has failed, and ask that run only."""
         try:
             started = await self._start(order, _REUSE)
+        except WorkflowAlreadyStartedError:
+            raise _over() from None
+        try:
             return await started.execute_update(OrderWorkflow.place, id=PLACE_UPDATE_ID)
         except WorkflowUpdateFailedError as error:
             raise _refused(error) from None
-        except WorkflowAlreadyStartedError:
-            raise _over() from None
+        except RPCError:
+            return await self._result(started)
+
+    async def _result(self, run: WorkflowHandle[OrderWorkflow, OrderOutcome]) -> OrderOutcome:
+        """Read the outcome of a run that was over before it could be asked."""
+        if (await run.describe(rpc_timeout=_CALL)).status is WorkflowExecutionStatus.RUNNING:
+            raise TemporarilyUnavailableError("The order does not answer. It is safe to try again.")
+        try:
+            return await run.result()
+        except WorkflowFailureError as error:
+            raise _refused(error) from None
 
     async def _start(
         self, order: PlaceOrder, reuse: WorkflowIDReusePolicy
@@ -298,7 +311,7 @@ def _over() -> OrderRefusedError:
     return OrderRefusedError("stale_checkout", "This checkout is over.")
 
 
-def _refused(error: WorkflowUpdateFailedError) -> EverorderError:
+def _refused(error: WorkflowUpdateFailedError | WorkflowFailureError) -> EverorderError:
     """Translate a refusal of the workflow into the error of its code; its sentence was written by us."""
     code = refusal_code(error.cause)
     if code is None:
