@@ -8,7 +8,7 @@ import asyncpg
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -32,7 +32,10 @@ _CODE_OF_STATUS = {
 }
 
 _PASSING_STATES = ("08", "40", "53", "55", "57")
-"""Classes of SQLSTATE that may be gone the next time: connection, rollback, resources, locks, operator."""
+"""Classes of SQLSTATE that may be gone the next time: connection, rollback, resources, operator, locks."""
+
+_INTEGRITY = "23"
+_DATA = "22"
 
 # Pydantic quotes what it was given in these; everything else says what was expected.
 _QUIET_MESSAGES = {"uuid_parsing": "Input should be a valid UUID"}
@@ -118,23 +121,23 @@ async def _http(request: Request, error: HTTPException) -> Response:
 
 
 async def _database(request: Request, error: DBAPIError | asyncpg.PostgresError) -> Response:
-    if _passes(error):
+    state = _state(error)
+    if state.startswith(_PASSING_STATES) or _disconnected(error):
         return await _away(request, error)
-    if isinstance(error, IntegrityError):
+    if state.startswith(_INTEGRITY):
         return problem(request, "conflict", "")
-    if isinstance(error, DataError):
+    if state.startswith(_DATA) or isinstance(error.__cause__ and error.__cause__.__cause__, asyncpg.DataError):
         return problem(request, "validation_error", "A value can not be stored.", {"errors": []})
     return failed(request, error)
 
 
-def _passes(error: DBAPIError | asyncpg.PostgresError) -> bool:
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError)):
-            return True
-        state = getattr(error.orig, "sqlstate", None)
-    else:
-        state = error.sqlstate
-    return str(state).startswith(_PASSING_STATES)
+def _state(error: DBAPIError | asyncpg.PostgresError) -> str:
+    source = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(source, "sqlstate", None) or "")
+
+
+def _disconnected(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 async def _away(request: Request, error: Exception) -> Response:
@@ -145,8 +148,13 @@ async def _away(request: Request, error: Exception) -> Response:
 def failed(request: Request, error: Exception) -> Response:
     """Answer an error that nobody expected, and log where it came from. Its message may quote people's data."""
     kinds = [type(one).__name__ for one in _chain(error)]
-    log.error("request_failed", error=" < ".join(kinds), trace="".join(traceback.format_tb(error.__traceback__)))
+    log.error("request_failed", error=" < ".join(kinds), trace=_own_frames(error))
     return problem(request, "internal_error", "")
+
+
+def _own_frames(error: Exception) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{one.filename}:{one.lineno} in {one.name}" for one in frames if "site-packages" not in one.filename]
 
 
 def _chain(error: BaseException) -> list[BaseException]:

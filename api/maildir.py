@@ -63,4 +63,5 @@ def _body(message: EmailMessage, kind: str) -> str:
     try:
         return str(part.get_content())
     except (LookupError, ValueError):  # a charset or an encoding that nobody knows
-        return part.as_string()
+        content = part.get_payload(decode=True)
+        return content.decode(errors="replace") if isinstance(content, bytes) else ""

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -56,7 +55,7 @@ def problem(
         "title": title,
         "status": status or usual,
         "detail": detail or title,
-        "instance": quote(request.scope["path"]),
+        "instance": request.scope["raw_path"].decode("ascii", "replace"),
         "code": code,
         **(members or {}),
     }

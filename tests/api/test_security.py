@@ -1,0 +1,67 @@
+from hashlib import sha256
+
+import httpx
+import pytest
+
+from api.security import Caller, Role, Scope, digest, identify, new_secret
+from domain.errors import ForbiddenError, UnauthenticatedError
+from tests.api.answers import body, problem
+
+
+@pytest.mark.parametrize(
+    "header", ["Bearer wrong", "Bearer ", "Bearer", "Basic c2VydmljZTp0b2tlbg==", "service-token-of-the-tests", "", "é"]
+)
+async def test_a_token_that_nobody_knows_is_refused_even_where_none_is_needed(
+    guest: httpx.AsyncClient, header: str
+) -> None:
+    raw = {b"Authorization": header.encode("latin-1")}
+    for answer in (
+        await guest.post("/v1/carts", headers=raw),
+        await guest.get("/v1/stock/SKU", headers=raw),
+        await guest.get("/v1/locations", headers=raw),
+    ):
+        problem(answer, 401, "unauthenticated")
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_token_that_is_not_valid_is_told_before_a_body_that_is_not(guest: httpx.AsyncClient) -> None:
+    answer = await guest.post("/v1/carts", headers={"Authorization": "Bearer wrong"}, json={"currency": "?"})
+    problem(answer, 401, "unauthenticated")
+
+
+async def test_the_scheme_is_read_in_any_case(staff: httpx.AsyncClient) -> None:
+    lower = staff.headers["Authorization"].replace("Bearer", "bearer")
+    assert body(await staff.get("/v1/locations", headers={"Authorization": lower}))["items"]
+
+
+def test_without_a_service_token_none_is_accepted() -> None:
+    for token in ("", "x"):
+        with pytest.raises(UnauthenticatedError, match="the token is not known"):
+            identify(token, None, service_token="")
+
+
+def test_a_guest_may_nothing_and_a_service_everything() -> None:
+    guest, service = identify(None, None, "s"), identify("s", None, "s")
+    assert (guest.role, guest.actor) == (Role.GUEST, "guest")
+    assert (service.role, service.actor) == (Role.SERVICE, "service")
+    assert [scope for scope in Scope if guest.may(scope)] == []
+    assert [scope for scope in Scope if service.may(scope)] == list(Scope)
+    with pytest.raises(ForbiddenError, match="this needs the scope orders:import"):
+        guest.require(Scope.ORDERS_IMPORT)
+
+
+def test_a_secret_opens_only_its_own_digest() -> None:
+    secret = new_secret()
+    guest = Caller(Role.GUEST, "guest", secret)
+    assert digest(secret) == sha256(secret.encode()).hexdigest()
+    assert guest.opens(digest(secret))
+    assert not guest.opens(digest(new_secret()))
+    assert not guest.opens(secret)
+    assert not guest.opens(None)
+    assert not Caller(Role.GUEST, "guest").opens(digest(secret))
+
+
+def test_secrets_are_long_and_never_the_same() -> None:
+    secrets = {new_secret() for _ in range(100)}
+    assert len(secrets) == 100
+    assert {len(secret) for secret in secrets} == {43}
