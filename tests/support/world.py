@@ -1,7 +1,7 @@
 """Everything that an order needs, for real: PostgreSQL, Temporal, the sandbox and the workers, in one process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -60,6 +60,11 @@ class World:
     @property
     def client(self) -> OrderClient:
         return OrderClient(self.temporal)
+
+    @property
+    def resources(self) -> Resources:
+        """What the activities of this world are wired to."""
+        return Resources(self.sessions, self.provider, self.mail, JinjaRenderer())
 
     async def goods(self, *, stock: int = 10, amount: int = 1000) -> str:
         """Put a SKU on sale, with the movement that explains its stock."""
@@ -174,6 +179,11 @@ class World:
         payments = [payment async for payment in self.provider.ledger() if payment.order_id == order]
         return sum(payment.state is ProviderPaymentState.AUTHORISED for payment in payments)
 
+    async def messages(self, order: UUID) -> list[str]:
+        """List the states of an order's messages."""
+        rows = await self.shop.run("SELECT state FROM notifications WHERE order_id = :id ORDER BY id", id=order)
+        return [str(row[0]) for row in rows]
+
     async def told(self, order: UUID) -> None:
         """Wait until every message of an order has been sent."""
         unsent = "SELECT 1 FROM notifications WHERE order_id = :id AND state <> 'sent'"
@@ -191,12 +201,11 @@ class World:
         return await self.temporal.get_workflow_handle(order_workflow_id(order)).fetch_history()
 
     @asynccontextmanager
-    async def working(self, queues: Sequence[TaskQueue] = tuple(WORK), **other: QueueWork) -> AsyncIterator[None]:
-        """Run workers for these queues; `other` replaces the work of a queue."""
-        resources = Resources(self.sessions, self.provider, self.mail, JinjaRenderer())
+    async def working(self, instead: Mapping[TaskQueue, QueueWork] | None = None) -> AsyncIterator[None]:
+        """Run a worker for each queue; `instead` replaces the work of some."""
         async with AsyncExitStack() as stack:
-            for queue in queues:
-                work = other.get(queue.value) or WORK[queue](resources)
+            for queue, work_of in WORK.items():
+                work = (instead or {}).get(queue) or work_of(self.resources)
                 await stack.enter_async_context(create_worker(self.temporal, queue, work))
             yield
 
