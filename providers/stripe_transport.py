@@ -1,23 +1,23 @@
 """How the Stripe client reaches Stripe.
 
-The client's own `HTTPXClient` hands httpx the body in a way that httpx has deprecated; it invites to bring another.
+The client's own `HTTPXClient` hands httpx2 the body in a way that httpx2 has deprecated; it invites to bring another.
 """
 
 from collections.abc import Awaitable, Mapping
 
 import anyio
-import httpx
+import httpx2
 import stripe
 
 
 class StripeTransport(stripe.HTTPClient):
     """HTTP for `stripe.StripeClient`, asynchronous only. `timeout` in seconds bounds connecting and each read."""
 
-    name = "httpx"
+    name = "httpx2"
 
     def __init__(self, timeout: float) -> None:
         super().__init__()
-        self._client = httpx.AsyncClient(timeout=timeout)
+        self._client = httpx2.AsyncClient(timeout=timeout)
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: str | None = None
@@ -29,7 +29,7 @@ class StripeTransport(stripe.HTTPClient):
         """
         try:
             response = await self._client.request(method, url, headers=headers, content=post_data)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise stripe.APIConnectionError(type(error).__name__) from error  # type: ignore[no-untyped-call]
         return response.content, response.status_code, response.headers
 

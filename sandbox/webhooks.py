@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Literal
 
 import asyncpg
-import httpx
+import httpx2
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.objects import event
@@ -98,7 +98,7 @@ class Courier:
 
     async def run(self) -> None:
         """Deliver until cancelled. Rests while nobody is registered."""
-        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        async with httpx2.AsyncClient(timeout=10, trust_env=False) as client:
             while True:
                 self._awake.clear()
                 try:
@@ -113,7 +113,7 @@ class Courier:
         with contextlib.suppress(TimeoutError):  # then something that was late may be due
             await asyncio.wait_for(self._awake.wait(), _IDLE if self._endpoints else None)
 
-    async def _round(self, client: httpx.AsyncClient) -> int:
+    async def _round(self, client: httpx2.AsyncClient) -> int:
         if not self._endpoints:
             return 0
         due = await self._pool.fetch(_DUE)
@@ -142,7 +142,7 @@ def signature(secret: str, payload: bytes, timestamp: int) -> str:
     return f"t={timestamp},v1={signed}"
 
 
-async def _taken(client: httpx.AsyncClient, delivery: asyncpg.Record) -> bool:
+async def _taken(client: httpx2.AsyncClient, delivery: asyncpg.Record) -> bool:
     payload = json.dumps(event(delivery["event_id"], json.loads(delivery["snapshot"]), delivery["created_at"])).encode()
     headers = {
         "content-type": "application/json; charset=utf-8",
@@ -150,6 +150,6 @@ async def _taken(client: httpx.AsyncClient, delivery: asyncpg.Record) -> bool:
     }
     try:
         response = await client.post(delivery["url"], content=payload, headers=headers)
-    except (httpx.HTTPError, httpx.InvalidURL):
+    except (httpx2.HTTPError, httpx2.InvalidURL):
         return False
     return response.is_success

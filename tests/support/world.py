@@ -179,7 +179,7 @@ class World:
         payments = [payment async for payment in self.provider.ledger() if payment.order_id == order]
         return sum(payment.state is ProviderPaymentState.AUTHORISED for payment in payments)
 
-    async def messages(self, order: UUID) -> list[str]:
+    async def message_states(self, order: UUID) -> list[str]:
         """List the states of an order's messages."""
         rows = await self.shop.run("SELECT state FROM notifications WHERE order_id = :id ORDER BY id", id=order)
         return [str(row[0]) for row in rows]

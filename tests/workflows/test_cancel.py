@@ -72,7 +72,7 @@ async def test_temporal_cancel_around_a_step_ends_compensated(world: World, step
     assert told == outcome
     await assert_compensated(world, order, sku, placed=placed)
     if not placed:
-        assert await world.messages(order.order_id) == []
+        assert await world.message_states(order.order_id) == []
         await assert_cart_can_be_bought_again(world, cart, sku)
 
 

@@ -32,7 +32,7 @@ async def test_paid_order_is_placed_with_its_stock_committed_and_its_buyer_told_
     assert await world.operations(order.order_id) == {"authorise:1": "succeeded", "capture:1": "succeeded"}
     assert await world.events(order.order_id) == ["opened", "placed"]
     assert await world.cart_row(cart) == ("ordered", 1)
-    assert await world.messages(order.order_id) == ["sent"]
+    assert await world.message_states(order.order_id) == ["sent"]
     [mail] = [mail for mail in world.mail.sent if row.number in mail.subject]
     assert mail.recipient == "ada@example.com"
 
@@ -71,7 +71,7 @@ async def test_missing_stock_fails_the_order_and_leaves_the_cart_open_for_the_ne
         assert await world.cart_row(cart) == ("open", 2)
         assert (await world.stock(plenty), await world.stock(scarce)) == ((10, 0), (3, 0))
         assert await world.charged(first.order_id) == []
-        assert await world.messages(first.order_id) == []
+        assert await world.message_states(first.order_id) == []
 
         await world.receive(scarce, 1)
         second = await world.place(world.order_of(cart, attempt=2))
@@ -153,7 +153,7 @@ async def test_hold_of_thirty_minutes_runs_out_and_releases_everything(hasty_wor
     assert await world.cart_row(cart) == ("open", 2)
     assert await world.events(order.order_id) == ["opened", "payment_declined", "payment_expired"]
     assert await world.charged(order.order_id) == []
-    assert await world.messages(order.order_id) == []
+    assert await world.message_states(order.order_id) == []
 
 
 @pytest.mark.parametrize(
