@@ -6,13 +6,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 
 from cli.errors import CommandError
 from cli.retail.target import Shop
 
 _COMPACT = (",", ":")
-_TIMEOUT = httpx.Timeout(30, connect=5)
+_TIMEOUT = httpx2.Timeout(30, connect=5)
 _CHECKOUT_WAIT = "wait=10"
 
 
@@ -41,7 +41,7 @@ class Answer:
 class Api:
     """Asks one thing at a time."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx2.AsyncClient) -> None:
         self._client = client
 
     async def ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
@@ -52,7 +52,7 @@ class Api:
         """
         try:
             response = await self._client.request(method, path, content=body)
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             return Answer(0, {"title": type(error).__name__})
         answer = Answer(response.status_code, _body(response), _retry_after(response))
         if answer.status in {401, 403}:
@@ -77,15 +77,15 @@ def connector(shop: Shop) -> Connect:
         "Prefer": _CHECKOUT_WAIT,
         "User-Agent": "everorder-replay",
     }
-    tls = httpx.create_ssl_context()
+    tls = httpx2.create_ssl_context()
 
     @asynccontextmanager
     async def connect() -> AsyncIterator[Api]:
-        async with httpx.AsyncClient(
+        async with httpx2.AsyncClient(
             base_url=shop.api_url,
             headers=headers,
             timeout=_TIMEOUT,
-            limits=httpx.Limits(max_connections=1),
+            limits=httpx2.Limits(max_connections=1),
             verify=tls,
             trust_env=False,
         ) as client:
@@ -99,7 +99,7 @@ def encoded(body: object) -> bytes:
     return json.dumps(body, separators=_COMPACT).encode()
 
 
-def _body(response: httpx.Response) -> dict[str, Any]:
+def _body(response: httpx2.Response) -> dict[str, Any]:
     try:
         body = json.loads(response.content)
     except ValueError:
@@ -107,7 +107,7 @@ def _body(response: httpx.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def _retry_after(response: httpx2.Response) -> float | None:
     try:
         return float(response.headers["Retry-After"])
     except (KeyError, ValueError):

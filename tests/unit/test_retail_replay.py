@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from cli.errors import CommandError
@@ -17,11 +17,11 @@ from cli.retail.replaying import replay_through
 from cli.retail.report import as_json
 from tests.support.retail import write_day, write_rows
 
-Fault = httpx.Response | httpx.TransportError
+Fault = httpx2.Response | httpx2.TransportError
 
 
-def problem(status: int, code: str, **headers: str) -> httpx.Response:
-    return httpx.Response(status, json={"code": code, "title": code}, headers=headers)
+def problem(status: int, code: str, **headers: str) -> httpx2.Response:
+    return httpx2.Response(status, json={"code": code, "title": code}, headers=headers)
 
 
 class FakeShop:
@@ -36,21 +36,21 @@ class FakeShop:
         self.ends_as = "placed"
         self.asked: list[str] = []
 
-    def answer(self, request: httpx.Request) -> httpx.Response:
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
         step, act = self._step(request)
         self.asked.append(step)
         if self.before[step]:
             fault = self.before[step].pop(0)
-            if isinstance(fault, httpx.TransportError):
+            if isinstance(fault, httpx2.TransportError):
                 raise fault
             return fault
         response = act()
         if self.lost[step]:
             self.lost[step] -= 1
-            raise httpx.ReadError("connection reset")
+            raise httpx2.ReadError("connection reset")
         return response
 
-    def _step(self, request: httpx.Request) -> tuple[str, Callable[[], httpx.Response]]:
+    def _step(self, request: httpx2.Request) -> tuple[str, Callable[[], httpx2.Response]]:
         assert request.headers["Authorization"] == "Bearer secret"
         body = json.loads(request.content or b"{}")
         match request.method, request.url.path.split("/")[2:]:
@@ -66,35 +66,35 @@ class FakeShop:
                 return "order", lambda: self._order(order)
         raise AssertionError(request)
 
-    def _cart(self, body: dict[str, Any]) -> httpx.Response:
+    def _cart(self, body: dict[str, Any]) -> httpx2.Response:
         known = body["reference"] in self.carts
         cart = self.carts.setdefault(body["reference"], {"id": body["reference"], "status": "open"})
-        return httpx.Response(200 if known else 201, json=cart)
+        return httpx2.Response(200 if known else 201, json=cart)
 
-    def _change(self, cart_id: str, body: dict[str, Any]) -> httpx.Response:
+    def _change(self, cart_id: str, body: dict[str, Any]) -> httpx2.Response:
         if self.carts[cart_id]["status"] == "ordered":
             return problem(409, "cart_checked_out")
         assert len(body.get("lines", ())) <= MOST_LINES
         self.carts[cart_id].update(body)
-        return httpx.Response(200, json=self.carts[cart_id])
+        return httpx2.Response(200, json=self.carts[cart_id])
 
-    def _check_out(self, cart_id: str, body: dict[str, Any]) -> httpx.Response:
+    def _check_out(self, cart_id: str, body: dict[str, Any]) -> httpx2.Response:
         cart = self.carts[cart_id]
         amount = sum(line["quantity"] * line["unit_price"]["amount"] for line in cart["lines"])
         assert body["expected_total"] == {"amount": amount, "currency": "GBP"}
         order = {"id": cart_id, "number": f"EO-{cart_id}", "status": "placed", "subtotal": body["expected_total"]}
         self.orders[cart_id] = order
         if self.pending_polls:
-            return httpx.Response(202, json={"order_id": cart_id, "status": "pending"}, headers={"Retry-After": "0"})
+            return httpx2.Response(202, json={"order_id": cart_id, "status": "pending"}, headers={"Retry-After": "0"})
         cart["status"] = "ordered"
-        return httpx.Response(201, json=order)
+        return httpx2.Response(201, json=order)
 
-    def _order(self, order_id: str) -> httpx.Response:
+    def _order(self, order_id: str) -> httpx2.Response:
         if self.pending_polls:
             self.pending_polls -= 1
-            return httpx.Response(200, json=self.orders[order_id] | {"status": "pending"})
+            return httpx2.Response(200, json=self.orders[order_id] | {"status": "pending"})
         self.carts[order_id]["status"] = "ordered"
-        return httpx.Response(200, json=self.orders[order_id] | {"status": self.ends_as, "reason": "why"})
+        return httpx2.Response(200, json=self.orders[order_id] | {"status": self.ends_as, "reason": "why"})
 
 
 @pytest.fixture(autouse=True)
@@ -112,8 +112,8 @@ async def replayed(fake: FakeShop, day: RetailDay, concurrency: int = 1, patienc
     @asynccontextmanager
     async def connect() -> AsyncIterator[Api]:
         headers = {"Authorization": "Bearer secret"}
-        transport = httpx.MockTransport(fake.answer)
-        async with httpx.AsyncClient(transport=transport, base_url="http://shop", headers=headers) as client:
+        transport = httpx2.MockTransport(fake.answer)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://shop", headers=headers) as client:
             yield Api(client)
 
     return await replay_through(connect, day, concurrency, patience=patience)
@@ -145,13 +145,13 @@ async def test_each_step_is_asked_again_while_processes_are_away(
     fake: FakeShop, one_invoice: RetailDay, step: str
 ) -> None:
     fake.before[step] = [
-        httpx.ConnectError("refused"),
-        httpx.ReadTimeout("slow"),
-        httpx.RemoteProtocolError("closed"),
+        httpx2.ConnectError("refused"),
+        httpx2.ReadTimeout("slow"),
+        httpx2.RemoteProtocolError("closed"),
         problem(503, "temporarily_unavailable", **{"Retry-After": "0"}),
         problem(429, "rate_limited", **{"Retry-After": "soon"}),
-        httpx.Response(502, text="<html>"),
-        httpx.Response(500, json=["not", "a", "problem"]),
+        httpx2.Response(502, text="<html>"),
+        httpx2.Response(500, json=["not", "a", "problem"]),
     ]
     report = await replayed(fake, one_invoice)
     assert (report.placed, report.failures, report.books_right) == (1, (), True)
@@ -212,7 +212,7 @@ async def test_a_cart_that_an_earlier_run_left_at_the_checkout_is_waited_for(
     ],
 )
 async def test_a_refusal_is_not_asked_again(
-    fake: FakeShop, one_invoice: RetailDay, step: str, refusal: httpx.Response
+    fake: FakeShop, one_invoice: RetailDay, step: str, refusal: httpx2.Response
 ) -> None:
     fake.before[step] = [refusal]
     report = await replayed(fake, one_invoice)
@@ -231,7 +231,7 @@ async def test_an_order_of_another_sum_is_a_failure_and_its_money_is_counted_as_
     fake: FakeShop, one_invoice: RetailDay
 ) -> None:
     order = {"status": "placed", "subtotal": {"amount": 2033, "currency": "GBP"}}
-    fake.before["checkout"] = [httpx.Response(201, json=order)]
+    fake.before["checkout"] = [httpx2.Response(201, json=order)]
     report = await replayed(fake, one_invoice)
     assert report.failures == (Failure("1", "the order says 2033, the invoice 2034 GBP minor units"),)
     assert (report.revenue.amount, report.expected.amount, report.books_right) == (2033, 2034, False)
