@@ -1,8 +1,8 @@
 """The API as a replay sees it: an answer that counts, or none yet."""
 
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ class Answer:
 
 
 class Api:
-    """Asks one thing at a time."""
+    """Asks questions, many at a time."""
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self._client = client
@@ -61,37 +61,20 @@ class Api:
         return answer
 
 
-Connect = Callable[[], AbstractAsyncContextManager[Api]]
-"""Opens a client for one worker."""
-
-
-def connector(shop: Shop) -> Connect:
-    """Prepare clients of one connection each.
-
-    A client that is shared looks through all its connections at every request: with sixteen of them that costs more
-    than the request, on the machine whose servers are being measured.
-    """
+@asynccontextmanager
+async def connected(shop: Shop, concurrency: int) -> AsyncIterator[Api]:
+    """Open one client for all invoices, with a connection for each that is under way."""
     headers = {
         "Authorization": f"Bearer {shop.token}",
         "Content-Type": "application/json",
         "Prefer": _CHECKOUT_WAIT,
         "User-Agent": "everorder-replay",
     }
-    tls = httpx2.create_ssl_context()
-
-    @asynccontextmanager
-    async def connect() -> AsyncIterator[Api]:
-        async with httpx2.AsyncClient(
-            base_url=shop.api_url,
-            headers=headers,
-            timeout=_TIMEOUT,
-            limits=httpx2.Limits(max_connections=1),
-            verify=tls,
-            trust_env=False,
-        ) as client:
-            yield Api(client)
-
-    return connect
+    limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
+    async with httpx2.AsyncClient(
+        base_url=shop.api_url, headers=headers, timeout=_TIMEOUT, limits=limits, trust_env=False
+    ) as client:
+        yield Api(client)
 
 
 def encoded(body: object) -> bytes:

@@ -6,7 +6,7 @@ from time import monotonic
 
 from cli.errors import CommandError
 from cli.retail.day import RetailDay
-from cli.retail.http import Api, Connect, connector
+from cli.retail.http import Api, connected
 from cli.retail.invoices import Invoice
 from cli.retail.outcome import Failure, ReplayReport, Tally
 from cli.retail.placing import NotPlacedError, Placed, place
@@ -35,20 +35,21 @@ async def replay(
     Raises:
         CommandError: the API does not accept the token.
     """
-    return await replay_through(connector(Shop(api_url, token)), day, concurrency, on_progress, patience)
+    async with connected(Shop(api_url, token), concurrency) as api:
+        return await replay_through(api, day, concurrency, on_progress, patience)
 
 
 async def replay_through(
-    connect: Connect, day: RetailDay, concurrency: int, on_progress: Progress = _no_progress, patience: float = PATIENCE
+    api: Api, day: RetailDay, concurrency: int, on_progress: Progress = _no_progress, patience: float = PATIENCE
 ) -> ReplayReport:
-    """Replay a day through clients of the caller's; else as `replay`."""
+    """Replay a day through a client that is open already; else as `replay`."""
     tally = Tally()
     invoices = day.invoices()
     started = monotonic()
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
-                group.create_task(_work(connect, invoices, tally, on_progress, patience))
+                group.create_task(_work(api, invoices, tally, on_progress, patience))
     except* CommandError as errors:
         refusal = errors.exceptions[0]
     else:
@@ -56,15 +57,12 @@ async def replay_through(
     raise refusal
 
 
-async def _work(
-    connect: Connect, invoices: Iterator[Invoice], tally: Tally, on_progress: Progress, patience: float
-) -> None:
+async def _work(api: Api, invoices: Iterator[Invoice], tally: Tally, on_progress: Progress, patience: float) -> None:
     """Take the next invoice until there is none left; all workers take from the same day."""
-    async with connect() as api:
-        for invoice in invoices:
-            outcome = await _outcome(api, invoice, patience)
-            tally.count(invoice, outcome)
-            on_progress(outcome)
+    for invoice in invoices:
+        outcome = await _outcome(api, invoice, patience)
+        tally.count(invoice, outcome)
+        on_progress(outcome)
 
 
 async def _outcome(api: Api, invoice: Invoice, patience: float) -> Placed | Failure:

@@ -1,7 +1,6 @@
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,14 +108,10 @@ def fake() -> FakeShop:
 
 
 async def replayed(fake: FakeShop, day: RetailDay, concurrency: int = 1, patience: float = 5) -> ReplayReport:
-    @asynccontextmanager
-    async def connect() -> AsyncIterator[Api]:
-        headers = {"Authorization": "Bearer secret"}
-        transport = httpx2.MockTransport(fake.answer)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://shop", headers=headers) as client:
-            yield Api(client)
-
-    return await replay_through(connect, day, concurrency, patience=patience)
+    headers = {"Authorization": "Bearer secret"}
+    transport = httpx2.MockTransport(fake.answer)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://shop", headers=headers) as client:
+        return await replay_through(Api(client), day, concurrency, patience=patience)
 
 
 @pytest.fixture
