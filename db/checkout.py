@@ -99,7 +99,7 @@ async def require_payment(session: AsyncSession, request: RequirePayment) -> Ord
     """Record a decline; the stock stays held until the deadline.
 
     Raises:
-        IllegalTransitionError: the order is being cancelled.
+        IllegalTransitionError: the order is being cancelled, or is at another attempt.
     """
     await order_log.advance(
         session,
@@ -107,6 +107,7 @@ async def require_payment(session: AsyncSession, request: RequirePayment) -> Ord
         EventType.PAYMENT_DECLINED,
         reason=request.decline_code,
         deadline=request.deadline,
+        during=request.attempt,
     )
     return await orders.snapshot(session, request.order_id)
 
@@ -115,7 +116,7 @@ async def retry_payment(session: AsyncSession, request: RetryPayment) -> OrderSn
     """Begin the next payment attempt of an order that waits for one.
 
     Raises:
-        IllegalTransitionError: it does not wait for one.
+        IllegalTransitionError: it does not wait for this one.
     """
     await order_log.advance(
         session,
@@ -124,6 +125,7 @@ async def retry_payment(session: AsyncSession, request: RetryPayment) -> OrderSn
         actor=request.actor,
         payment_method=request.payment_method,
         attempt=request.attempt,
+        during=request.attempt - 1,
     )
     return await orders.snapshot(session, request.order_id)
 

@@ -10,7 +10,10 @@ from domain.order_states import EventType, IllegalTransitionError, OrderStatus, 
 
 _ADVANCE = text("""
 WITH before AS (
-    SELECT id, status FROM orders WHERE id = :order_id AND status = ANY(CAST(:sources AS text[])) FOR UPDATE
+    SELECT id, status FROM orders
+    WHERE id = :order_id AND status = ANY(CAST(:sources AS text[]))
+      AND payment_attempt = coalesce(CAST(:during AS integer), payment_attempt)
+    FOR UPDATE
 ), changed AS (
     UPDATE orders o SET
         status = :target,
@@ -58,11 +61,14 @@ async def advance(
     deadline: datetime | None = None,
     payment_method: str | None = None,
     attempt: int | None = None,
+    during: int | None = None,
 ) -> bool:
     """Take one step, if the order stands where the step begins. False: it stands where the step ends already.
 
+    `during` is the payment attempt that the step belongs to: a late one does not touch the next attempt.
+
     Raises:
-        IllegalTransitionError: it stands somewhere else.
+        IllegalTransitionError: it stands somewhere else, or at another attempt.
     """
     sources = sources_of(event)
     target = target_of(event, next(iter(sources)))
@@ -78,6 +84,7 @@ async def advance(
         "deadline": deadline,
         "payment_method": payment_method,
         "attempt": attempt,
+        "during": during,
     }
     if (await session.execute(_ADVANCE, values)).first() is not None:
         return True
