@@ -190,6 +190,12 @@ class World:
         while await self.shop.run(unsent, id=order):  # noqa: ASYNC110 - what is waited for is in the database
             await asyncio.sleep(0.02)
 
+    async def needs_operator(self, order: UUID) -> OrderSnapshot:
+        """Wait until an order calls for an operator."""
+        while not (row := await self.order(order)).needs_operator:  # noqa: ASYNC110 - it is in the database
+            await asyncio.sleep(0.02)
+        return row
+
     async def ended(self, order: UUID) -> OrderOutcome:
         """Wait for the end of an order's workflow."""
         handle = self.temporal.get_workflow_handle(order_workflow_id(order), result_type=OrderOutcome)

@@ -1,0 +1,94 @@
+"""A provider that lies, is slow or is away: money moves once, or not at all."""
+
+import pytest
+
+from contracts.orders import Cancel, Decision, OrderOutcome, Resolve
+from domain.money import Money
+from domain.order_states import OrderStatus
+from domain.provider_payments import ProviderPayment, ProviderRefusedError
+from providers.stripe import StripeProvider
+from tests.support.sandbox import SECRET_KEY, SandboxForTests
+from tests.support.world import WAIT, World
+
+FAULTS = ("drop_before", "drop_after", "error_before", "error_after", "replay_error", "replay_error_before")
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("operation", ["create", "confirm", "capture"])
+async def test_order_is_placed_and_charged_once_whatever_its_provider_does(
+    world: World, sandbox: SandboxForTests, operation: str, kind: str
+) -> None:
+    sku = await world.goods(stock=10)
+    order = world.order_of(await world.cart((sku, 1)))
+    await sandbox.misbehave(kind, operation=operation, order_id=str(order.order_id))
+
+    async with world.working():
+        outcome = await world.place(order)
+
+    assert outcome.status is OrderStatus.PLACED
+    assert await world.charged(order.order_id) == [1000]
+    assert await world.reserved_money(order.order_id) == 0
+    assert await world.stock(sku) == (9, 0)
+    assert await world.operations(order.order_id) == {"authorise:1": "succeeded", "capture:1": "succeeded"}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+async def test_order_is_refunded_once_whatever_its_provider_does(
+    world: World, sandbox: SandboxForTests, kind: str
+) -> None:
+    sku = await world.goods(stock=10)
+    order = world.order_of(await world.cart((sku, 1)))
+
+    async with world.working():
+        await world.place(order)
+        await sandbox.misbehave(kind, operation="refund", order_id=str(order.order_id))
+        outcome = await world.client.cancel(order.order_id, Cancel(), wait=WAIT)
+
+    assert isinstance(outcome, OrderOutcome)
+    assert outcome.status is OrderStatus.CANCELLED
+    [payment] = [payment async for payment in world.provider.ledger() if payment.order_id == order.order_id]
+    assert (payment.captured, payment.refunded) == (1000, 1000)
+    assert await world.stock(sku) == (10, 0)
+
+
+class RefusesRefunds(StripeProvider):
+    """A provider that refuses a number of refunds for good."""
+
+    refusals = 1
+
+    async def refund(self, key: str, reference: str, amount: Money) -> ProviderPayment:
+        if self.refusals > 0:
+            self.refusals -= 1
+            raise ProviderRefusedError("charge_disputed")
+        return await super().refund(key, reference, amount)
+
+
+@pytest.mark.parametrize(("decision", "kept"), [(Decision.RETRY, []), (Decision.SKIP, [1000])])
+async def test_refused_refund_stands_still_until_an_operator_decides(
+    world: World, sandbox: SandboxForTests, decision: Decision, kept: list[int]
+) -> None:
+    sku = await world.goods(stock=10)
+    order = world.order_of(await world.cart((sku, 1)))
+    provider = RefusesRefunds(api_key=SECRET_KEY, api_base=sandbox.url)
+    world.provider = provider
+
+    async with world.working():
+        await world.place(order)
+        await world.client.signal_cancel(order.order_id, Cancel())
+        row = await world.needs_operator(order.order_id)
+        assert (row.status, row.operator_reason) == (OrderStatus.CANCELLING, "refund_refused")
+        await world.client.resolve(order.order_id, Resolve(decision, "checked", "operator:7"), wait=WAIT)
+        outcome = await world.ended(order.order_id)
+
+    assert (outcome.status, outcome.needs_operator) == (OrderStatus.CANCELLED, False)
+    assert await world.charged(order.order_id) == kept
+    assert await world.stock(sku) == (10, 0)
+    assert await world.events(order.order_id) == [
+        "opened",
+        "placed",
+        "cancel_requested",
+        "operator_needed",
+        "operator_resolved",
+        "cancelled",
+    ]
+    await provider.close()
