@@ -1,4 +1,4 @@
-"""Signs of life of a step that waits for a peer: a dead worker is noticed within seconds, and a cancellation arrives."""
+"""Signs of life of a step that waits for a peer: a dead worker is noticed, and a cancellation arrives, in seconds."""
 
 import asyncio
 from collections.abc import AsyncIterator

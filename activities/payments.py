@@ -2,7 +2,7 @@
 
 Each operation is a row that is written before the provider is called. An unknown outcome (no answer, a 5xx) ends the
 attempt; the next one finds the row, looks the payment up, and only then asks again. What makes each effect happen once
-is the provider's payment itself, which can be authorised and captured only once; its idempotency keys are a convenience.
+is the provider's payment itself, which can be authorised and captured only once; idempotency keys are a convenience.
 """
 
 from dataclasses import replace

@@ -43,7 +43,7 @@ class QueueWork:
 def order_work(resources: Resources) -> QueueWork:
     """Workflows of orders, with their steps on PostgreSQL as local activities."""
     orders = OrderActivities(resources.sessions)
-    steps = [
+    steps: list[Callable[..., Any]] = [
         orders.open,
         orders.place,
         orders.require_payment,
