@@ -66,6 +66,8 @@ class _Purchase:
         at_checkout = monotonic()
         order = await self._check_out(cart["id"])
         settled = monotonic()
+        if order["status"] in _NOT_PLACED:
+            raise NotPlacedError(f"{order['status']} {order.get('reason') or ''}".strip())
         return Placed(
             invoice=self._invoice.number,
             subtotal=Money(order["subtotal"]["amount"], order["subtotal"]["currency"]),
@@ -113,10 +115,7 @@ class _Purchase:
             if answer.status == 404 or answer.body.get("status") in _UNSETTLED:
                 await self._wait(answer)
                 continue
-            order = self._accepted(answer)
-            if order["status"] in _NOT_PLACED:
-                raise NotPlacedError(f"{order['status']} {order.get('reason') or ''}".strip())
-            return order
+            return self._accepted(answer)
 
     async def _ask(self, method: str, path: str, body: object = None) -> Answer:
         """Ask until there is an answer that counts."""

@@ -182,6 +182,16 @@ async def test_a_checkout_that_ends_without_an_order_is_a_failure_with_its_reaso
     assert (report.revenue.amount, report.books_right) == (0, False)
 
 
+async def test_an_order_that_was_cancelled_since_is_a_failure_and_not_revenue(
+    fake: FakeShop, one_invoice: RetailDay
+) -> None:
+    order = {"status": "cancelled", "reason": None, "subtotal": {"amount": 2034, "currency": "GBP"}}
+    fake.before["checkout"] = [httpx2.Response(201, json=order)]
+    report = await replayed(fake, one_invoice)
+    assert report.failures == (Failure("1", "cancelled"),)
+    assert report.revenue.amount == 0
+
+
 @pytest.mark.parametrize("status", ["open", "frozen"])
 async def test_a_cart_that_an_earlier_run_left_at_the_checkout_is_waited_for(
     fake: FakeShop, one_invoice: RetailDay, status: str
