@@ -152,8 +152,8 @@ async def place_order(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
 async def begin_cancel(session: AsyncSession, request: CancelStep) -> OrderSnapshot:
     """Mark an order as being undone. One that was never opened is written as cancelled: it can not be opened later.
 
-    After shipment nothing is undone: the request is recorded and an operator is called. An order that has ended is left
-    as it is.
+    After shipment nothing is undone: the request is recorded and an operator is called, once until the operator has
+    decided. An order that has ended is left as it is.
     """
     cart = await carts.lock(session, request.cart_id)
     status = await orders.status(session, request.order_id)
@@ -163,9 +163,8 @@ async def begin_cancel(session: AsyncSession, request: CancelStep) -> OrderSnaps
     event = EventType.CANCEL_REQUESTED
     if status in CANCELLABLE:
         await order_log.advance(session, request.order_id, event, actor=actor, reason=reason, note_id=note_id)
-    elif status in SHIPPED_ONWARD:
+    elif status in SHIPPED_ONWARD and await orders.flag(session, request.order_id, reason="cancel_after_shipment"):
         await order_log.annotate(session, request.order_id, event, actor=actor, reason=reason, note_id=note_id)
-        await orders.flag(session, request.order_id, reason="cancel_after_shipment")
     return await orders.snapshot(session, request.order_id)
 
 
@@ -277,7 +276,12 @@ async def _bury(session: AsyncSession, cart: CartRow, request: CancelStep) -> Or
     order = PlaceOrder(request.order_id, cart.id, request.checkout_attempt)
     await _insert(session, cart, order, [], price)
     await order_log.advance(
-        session, request.order_id, EventType.CANCEL_REQUESTED, actor=request.actor, reason=request.reason
+        session,
+        request.order_id,
+        EventType.CANCEL_REQUESTED,
+        actor=request.actor,
+        reason=request.reason,
+        note_id=request.note_id,
     )
     await order_log.advance(session, request.order_id, EventType.CANCELLED)
     await carts.reopen(session, cart.id)
