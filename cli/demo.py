@@ -15,6 +15,7 @@ _ADDRESS = {
     "country": "GB",
 }
 _PATIENCE = 30.0
+_POLL = 0.2
 
 
 class DemoError(CommandError):
@@ -27,16 +28,26 @@ async def place_order(api_url: str) -> dict[str, Any]:
     Raises:
         DemoError: the API refused a step, or the order was not placed in half a minute.
     """
-    async with httpx.AsyncClient(base_url=api_url, timeout=_PATIENCE, trust_env=False) as client:
-        cart = await _call(client, "POST", "/v1/carts", {})
-        client.headers["X-Cart-Token"] = cart["token"]
-        for sku in await _two_skus(client):
-            await _call(client, "PUT", f"/v1/carts/{cart['id']}/lines/{sku}", {"quantity": 1})
-        buyer = {"email": "ada@example.com", "shipping_address": _ADDRESS}
-        await _call(client, "PATCH", f"/v1/carts/{cart['id']}", buyer)
-        payment = {"payment_method": {"token": "pm_card_visa"}}
-        accepted = await _call(client, "POST", f"/v1/carts/{cart['id']}/checkout", payment)
-        return await _settled(client, str(accepted.get("order_id") or accepted["id"]))
+    try:
+        async with (
+            asyncio.timeout(_PATIENCE),
+            httpx.AsyncClient(base_url=api_url, timeout=_PATIENCE, trust_env=False) as client,
+        ):
+            return await _shop(client)
+    except (httpx.HTTPError, TimeoutError) as error:
+        raise DemoError(f"the API did not answer in time ({type(error).__name__})") from None
+
+
+async def _shop(client: httpx.AsyncClient) -> dict[str, Any]:
+    cart = await _call(client, "POST", "/v1/carts", {})
+    client.headers["X-Cart-Token"] = cart["token"]
+    for sku in await _two_skus(client):
+        await _call(client, "PUT", f"/v1/carts/{cart['id']}/lines/{sku}", {"quantity": 1})
+    buyer = {"email": "ada@example.com", "shipping_address": _ADDRESS}
+    await _call(client, "PATCH", f"/v1/carts/{cart['id']}", buyer)
+    payment = {"payment_method": {"token": "pm_card_visa"}}
+    accepted = await _call(client, "POST", f"/v1/carts/{cart['id']}/checkout", payment)
+    return await _settled(client, str(accepted.get("order_id") or accepted["id"]))
 
 
 async def _two_skus(client: httpx.AsyncClient) -> list[str]:
@@ -49,12 +60,11 @@ async def _two_skus(client: httpx.AsyncClient) -> list[str]:
 
 async def _settled(client: httpx.AsyncClient, order_id: str) -> dict[str, Any]:
     """Wait until a checkout that was accepted has become an order."""
-    async with asyncio.timeout(_PATIENCE):
-        while True:
-            order = await _call(client, "GET", f"/v1/orders/{order_id}")
-            if order["status"] != "pending":
-                break
-            await asyncio.sleep(0.2)
+    while True:
+        order = await _call(client, "GET", f"/v1/orders/{order_id}")
+        if order["status"] != "pending":
+            break
+        await asyncio.sleep(_POLL)
     order["timeline"] = (await _call(client, "GET", f"/v1/orders/{order_id}/timeline"))["items"]
     return order
 

@@ -5,7 +5,6 @@ import signal
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 from rich.console import Console
 
@@ -23,7 +22,9 @@ _PORT_HELP = "0 chooses a free one."
 
 
 def dev(
-    data_dir: Annotated[Path, typer.Option(help="Folder that holds everything the stack keeps.")] = DEFAULT_FOLDER,
+    data_dir: Annotated[
+        Path, typer.Option(readable=False, help="Folder that holds everything the stack keeps.")
+    ] = DEFAULT_FOLDER,
     port: Annotated[int, typer.Option(help=f"Port of the REST API. {_PORT_HELP}")] = 8000,
     temporal_port: Annotated[int, typer.Option(help=f"Port of Temporal. {_PORT_HELP}")] = 7233,
     ui_port: Annotated[int, typer.Option(help=f"Port of Temporal's Web UI. {_PORT_HELP}")] = 8233,
@@ -73,14 +74,17 @@ def _cause(error: BaseException | None) -> BaseException:
 async def _place_demo_order(wiring: Wiring, report: Report) -> None:
     try:
         order = await place_order(wiring.api_url)
-    except (DemoError, httpx.HTTPError, TimeoutError) as error:
-        report.say(f"[red]The demo order was not placed:[/] {error!r}")
+    except DemoError as error:
+        report.say(f"[red]The demo order was not placed:[/] {error}")
     else:
         report.order(order, wiring.ui_url)
 
 
 def _stop_requested() -> asyncio.Event:
     stopping = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # which is how `nohup` asks us to stay
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     return stopping

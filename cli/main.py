@@ -1,9 +1,10 @@
 """The `everorder` command: one table of commands, each imported only when it is called."""
 
 import importlib
+import os
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -30,6 +31,7 @@ COMMANDS = {
     "seed": Entry("cli.database:seed", "Load the demo catalogue."),
     "import": Entry("cli.importing:app", "Make catalogue and stock out of another system's files."),
     "replay": Entry("cli.replay:replay", "Place a retailer's invoices as real orders over the REST API."),
+    "audit": Entry("cli.audit.command:audit", "Check every invariant, and show the rows that break one."),
     "doctor": Entry("cli.doctor:doctor", "Check everything that Everorder needs, and say what to do."),
 }
 """A new command is one line here: nothing else has to know of it."""
@@ -70,11 +72,22 @@ def run() -> None:
     join_running_stack()
     try:
         app()
+    except SystemExit as end:
+        _leave(end.code)
     except Exception as error:
         if not _is_for_the_user(error):
             raise
         print(f"everorder: {error}", file=sys.stderr)
-        raise SystemExit(getattr(error, "exit_code", 2)) from None
+        _leave(getattr(error, "exit_code", 2))
+
+
+def _leave(status: str | int | None) -> NoReturn:
+    """End the process; without Python's own clean-up where Temporal's threads could crash in it (sdk-python#300)."""
+    if "temporalio.bridge" in sys.modules and not isinstance(status, str):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status or 0)
+    raise SystemExit(status)
 
 
 def _is_for_the_user(error: Exception) -> bool:

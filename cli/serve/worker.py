@@ -3,15 +3,19 @@
 from typing import Annotated
 
 import typer
-from workers.main import run
 
-_EVERY_QUEUE = ["orders", "payments", "notifications", "inventory"]
+from contracts.queues import TaskQueue
+from workers.main import run
+from workers.wiring import WORK
 
 
 def worker(
     queue: Annotated[
-        list[str], typer.Option(help="Task queue to work on; may be given more than once.")
-    ] = _EVERY_QUEUE,
+        list[TaskQueue] | None, typer.Option(help="Task queue to work on; may be repeated. None: every one.")
+    ] = None,
 ) -> None:
     """Work on one or more Temporal task queues. SIGTERM lets running activities finish first."""
-    run(queue)
+    idle = [name for name in queue or () if name not in WORK]
+    if idle:
+        raise typer.BadParameter(f"nothing is ever queued on {', '.join(idle)} yet", param_hint="--queue")
+    run(queue or ())

@@ -108,6 +108,7 @@ class Child:
                     stderr=STDOUT,
                     env={**self.spec.environment},
                     cwd=self.spec.folder,
+                    umask=self.spec.umask,
                     start_new_session=True,
                     **switch_to(self.spec.user),
                 )

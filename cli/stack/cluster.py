@@ -86,7 +86,7 @@ def sweep(folder: Path) -> None:
 def _belongs_to(folder: Path, process: psutil.Process) -> bool:
     try:
         return process.info["name"] == "postgres" and Path(process.cwd()) == folder
-    except psutil.Error:
+    except (psutil.Error, FileNotFoundError):  # the latter while it is about to end
         return False
 
 

@@ -38,5 +38,5 @@ def _runs(process: psutil.Process) -> bool:
     """Tell whether it can still do anything: one that nobody has waited for yet can not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, FileNotFoundError):
         return False

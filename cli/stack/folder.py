@@ -74,7 +74,7 @@ class DataFolder:
         """
         try:
             (self.path / "logs").mkdir(parents=True, exist_ok=True)
-            self.path.chmod(0o711)  # PostgreSQL may run as another user and has to pass through
+            self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)  # for root, PostgreSQL is another user who passes
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StackError(f"{self.path} can not be written: {error.strerror}; name another --data-dir") from None

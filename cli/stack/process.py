@@ -35,6 +35,8 @@ class ProcessSpec:
     """Removes what a killed predecessor left behind; called before each start and after the end."""
     user: str | None = None
     """Runs as this user rather than as ourselves."""
+    umask: int = -1
+    """Takes these permissions from the files that it makes; -1 takes what we take from ours."""
     folder: Path | None = None
     """Runs in this folder rather than in ours."""
 

@@ -6,8 +6,10 @@ from cli.stack import health
 from cli.stack.ports import HOST
 from cli.stack.process import ProcessSpec
 from cli.stack.wiring import Wiring
+from contracts.queues import TaskQueue
 
-QUEUES = ("orders", "payments", "notifications", "inventory")
+QUEUES = (TaskQueue.ORDERS, TaskQueue.PAYMENTS, TaskQueue.NOTIFICATIONS)
+"""The queues that have work; `workers.wiring.WORK` says what."""
 
 
 def everorder(*arguments: str) -> tuple[str, ...]:
@@ -52,7 +54,7 @@ def api(wiring: Wiring) -> ProcessSpec:
     )
 
 
-def worker(wiring: Wiring, queue: str) -> ProcessSpec:
+def worker(wiring: Wiring, queue: TaskQueue) -> ProcessSpec:
     """Describe the worker of one task queue."""
     name = f"worker-{queue}"
     return ProcessSpec(
@@ -62,4 +64,5 @@ def worker(wiring: Wiring, queue: str) -> ProcessSpec:
         environment=wiring.environment(),
         ready=health.says("worker_started", wiring.folder.log(name)),
         stage=2,
+        grace=15.0,  # a worker lets its activities finish for 10 s
     )

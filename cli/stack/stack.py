@@ -66,10 +66,10 @@ class Stack:
         await postgres.create_databases(self._wiring)
 
     async def _start_programs(self) -> None:
-        await self._run("Migrations", "migrate")
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._run("Demo catalogue", "seed"))
             group.create_task(self._start(programs.sandbox(self._wiring), self._wiring.sandbox_url))
+            await self._run("Migrations", "migrate")
+            group.create_task(self._run("Demo catalogue", "seed"))
             group.create_task(self._start(programs.api(self._wiring), self._wiring.api_url))
             for queue in programs.QUEUES:
                 group.create_task(self._start(programs.worker(self._wiring, queue), f"task queue {queue}"))

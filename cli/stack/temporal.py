@@ -45,6 +45,7 @@ def temporal(wiring: Wiring) -> ProcessSpec:
         title="Temporal",
         command=(program, "server", "start-dev", *options),
         environment=wiring.environment(),
+        umask=0o077,
         ready=succeeds(program, *question, *_OWN_CONFIGURATION),
     )
 
