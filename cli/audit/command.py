@@ -1,0 +1,80 @@
+"""`everorder audit`: are the promises kept."""
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from sqlalchemy.exc import DBAPIError
+
+from cli.audit.auditing import PATIENCE
+from cli.audit.auditing import audit as make_audit
+from cli.audit.report import AuditReport, as_json, print_report
+from cli.errors import CommandError
+from clients.connection import connect
+from clients.orders import OrderClient
+from db.audit.limits import Limits
+from db.engine import Sessions, create_engine, create_sessions
+from domain.provider_payments import ProviderRefusedError, ProviderUnavailableError
+from providers.stripe import StripeProvider
+from settings import Settings, get_settings
+
+_GRACE = timedelta(hours=1)
+
+
+def audit(
+    settled: Annotated[
+        bool, typer.Option("--settled", help="Also ask Temporal and the payment provider, and expect a system at rest.")
+    ] = False,
+    as_json_: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    recheck: Annotated[
+        float, typer.Option(min=0, help="Seconds in which a workflow that seems to be missing may still turn up.")
+    ] = PATIENCE.total_seconds(),
+) -> None:
+    """Check every invariant and show the rows that break one. Exit status 1 when an invariant is broken."""
+    report = asyncio.run(_audited(get_settings(), timedelta(seconds=recheck), settled=settled))
+    if as_json_:
+        typer.echo(json.dumps(as_json(report), indent=2))
+    else:
+        print_report(report, Console())
+    raise typer.Exit(0 if report.ok else 1)
+
+
+async def _audited(settings: Settings, recheck: timedelta, *, settled: bool) -> AuditReport:
+    engine = create_engine(settings.database_url, pool_size=1, application="everorder-audit")
+    sessions = create_sessions(engine)
+    limits = Limits(hold=settings.hold + _GRACE)
+    try:
+        return await (_settled(settings, sessions, limits, recheck) if settled else make_audit(sessions, limits=limits))
+    except (DBAPIError, OSError) as error:
+        raise CommandError(f"the database does not answer: {_first_line(error)}") from None
+    finally:
+        await engine.dispose()
+
+
+async def _settled(settings: Settings, sessions: Sessions, limits: Limits, recheck: timedelta) -> AuditReport:
+    try:
+        client = await connect(settings.temporal_address, settings.temporal_namespace)
+    except RuntimeError:
+        raise CommandError(f"Temporal at {settings.temporal_address} does not answer") from None
+    provider = StripeProvider(settings.stripe_api_key, settings.stripe_api_base, settings.stripe_timeout)
+    try:
+        return await make_audit(
+            sessions,
+            settled=True,
+            provider=provider,
+            orders_client=OrderClient(client),
+            recheck=recheck,
+            limits=limits,
+        )
+    except (ProviderUnavailableError, ProviderRefusedError) as error:
+        raise CommandError(f"the payment provider does not show its ledger: {error}") from None
+    finally:
+        await provider.close()
+
+
+def _first_line(error: DBAPIError | OSError) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(cause).partition("\n")[0]

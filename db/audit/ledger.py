@@ -1,0 +1,89 @@
+"""The provider's own account of the money, beside ours: the settled half of I3."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.audit.checks import Finding, found
+from domain.order_states import UNPLACED_ENDS
+from domain.provider_payments import ProviderPayment, ProviderPaymentState
+
+_OURS = text("""
+SELECT o.id, o.number, o.status, coalesce(p.kept, 0) AS kept
+FROM orders o LEFT JOIN (
+    SELECT order_id, sum(CASE operation WHEN 'capture' THEN amount ELSE -amount END) AS kept
+    FROM payment_operations WHERE operation IN ('capture', 'refund') AND state = 'succeeded' GROUP BY order_id
+) p ON p.order_id = o.id
+""")
+
+
+@dataclass(slots=True)
+class Account:
+    """What a provider says of one order. `kept` is captured and not refunded; `references` name what moved money."""
+
+    kept: int = 0
+    captures: int = 0
+    live: int = 0
+    references: list[str] = field(default_factory=list)
+
+
+Accounts = dict[UUID, Account]
+Rows = list[dict[str, object]]
+
+
+async def read(payments: AsyncIterator[ProviderPayment]) -> Accounts:
+    """Sum a ledger up by order. Payments without an order are another program's."""
+    accounts: Accounts = {}
+    async for payment in payments:
+        live = payment.state is ProviderPaymentState.AUTHORISED
+        if payment.order_id is None or not (live or payment.captured):
+            continue
+        account = accounts.setdefault(payment.order_id, Account())
+        account.kept += payment.captured - payment.refunded
+        account.captures += payment.captured > 0
+        account.live += live
+        account.references.append(payment.reference)
+    return accounts
+
+
+async def compare(session: AsyncSession, accounts: Accounts) -> tuple[Finding, ...]:
+    """Compare a ledger with the books of every order. The ledger has to be as new as the snapshot."""
+    differing: Rows = []
+    live: Rows = []
+    strange = dict(accounts)
+    orders = 0
+    async for order_id, number, status, kept in await session.stream(_OURS):
+        orders += 1
+        account = strange.pop(order_id, None) or Account()
+        order = {"order_id": order_id, "number": number, "status": status, "payments": account.references}
+        if account.kept != kept:
+            differing.append(order | {"kept_by_operations": kept, "kept_by_provider": account.kept})
+        if account.live and status in UNPLACED_ENDS:
+            live.append(order | {"live": account.live})
+    return (
+        found("provider_agrees", "captured - refunded is the same at the provider", orders, differing),
+        found("nothing_live_at_provider", "no live authorisation of an order that is over", orders, live),
+        found(
+            "provider_knows_order", "the provider has no money of an unknown order", len(accounts), _unknown(strange)
+        ),
+        found("captured_once", "one captured payment an order", len(accounts), _twice(accounts)),
+    )
+
+
+def _unknown(accounts: Accounts) -> Rows:
+    return [
+        {"order_id": order_id, "kept_by_provider": account.kept, "live": account.live, "payments": account.references}
+        for order_id, account in accounts.items()
+        if account.kept or account.live
+    ]
+
+
+def _twice(accounts: Accounts) -> Rows:
+    return [
+        {"order_id": order_id, "captures": account.captures, "payments": account.references}
+        for order_id, account in accounts.items()
+        if account.captures > 1
+    ]

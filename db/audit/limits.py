@@ -1,0 +1,51 @@
+"""How long anything may take before the audit takes it for forgotten."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Self
+
+from domain.order_states import ENDED, UNPAID, UNPLACED_ENDS, OrderStatus
+
+PLACED_ONWARD = frozenset(OrderStatus) - UNPAID - UNPLACED_ENDS - {OrderStatus.CANCELLING}
+"""The buyer has paid and the goods are his."""
+
+_AT_ONCE = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long things may stay as they are. `hold` is for how long stock may be held without a payment, and an hour."""
+
+    started: timedelta = timedelta(minutes=15)
+    pending: timedelta = timedelta(hours=1)
+    cancelling: timedelta = timedelta(hours=1)
+    hold: timedelta = timedelta(minutes=90)
+    overdue: timedelta = timedelta(hours=1)
+    """How long after its deadline an order may still wait for a payment."""
+    message: timedelta = timedelta(days=1)
+    claim: timedelta = timedelta(hours=1)
+    """How long after it ran out a claim on a message may still stand."""
+
+    def at_rest(self) -> Self:
+        """Return the limits for a system in which nothing is under way any more."""
+        return replace(self, started=_AT_ONCE, pending=_AT_ONCE, cancelling=_AT_ONCE)
+
+
+def parameters(limits: Limits, *, settled: bool) -> Mapping[str, object]:
+    """Return what the queries of the checks ask for by name."""
+    applied = limits.at_rest() if settled else limits
+    return {
+        "settled": settled,
+        "unpaid": sorted(UNPAID),
+        "placed_onward": sorted(PLACED_ONWARD),
+        "undone": sorted(UNPLACED_ENDS),
+        "ended": sorted(ENDED),
+        "started": applied.started,
+        "pending": applied.pending,
+        "cancelling": applied.cancelling,
+        "hold": applied.hold,
+        "overdue": applied.overdue,
+        "message": applied.message,
+        "claim": applied.claim,
+    }

@@ -1,0 +1,115 @@
+"""I3: an order's money by its payment operations: no live authorisation on an ended order, nothing taken twice."""
+
+from db.audit.checks import Check, Invariant, Subject
+
+# An attempt is live from its authorisation on until it is voided or refunded. `taken` and `returned` are sums.
+_ATTEMPTS = """
+SELECT order_id, attempt,
+       bool_or(operation = 'authorise' AND state = 'succeeded') AS authorised,
+       bool_or(operation = 'void' AND state = 'succeeded') AS voided,
+       bool_or(operation = 'capture' AND state = 'succeeded') AS captured,
+       bool_or(operation = 'refund' AND state = 'succeeded') AS refunded,
+       coalesce(sum(amount) FILTER (WHERE operation = 'capture' AND state = 'succeeded'), 0) AS taken,
+       coalesce(sum(amount) FILTER (WHERE operation = 'refund' AND state = 'succeeded'), 0) AS returned
+FROM payment_operations GROUP BY order_id, attempt
+"""
+
+_BOOKS = f"""
+SELECT order_id, sum(taken) AS taken, sum(returned) AS returned,
+       count(*) FILTER (WHERE authorised AND NOT voided AND NOT refunded) AS live,
+       count(*) FILTER (WHERE authorised AND voided) AS voided,
+       count(*) FILTER (WHERE captured) AS captures,
+       count(*) FILTER (WHERE refunded) AS refunds
+FROM ({_ATTEMPTS}) a GROUP BY order_id
+"""  # noqa: S608 - put together of constants, as everything below
+
+_NOTHING_LIVE = f"""
+SELECT o.id AS order_id, o.number, o.status, a.attempt
+FROM ({_ATTEMPTS}) a JOIN orders o ON o.id = a.order_id
+WHERE o.status = ANY(CAST(:undone AS text[])) AND a.authorised AND NOT a.voided AND NOT a.refunded
+"""  # noqa: S608
+
+_ONE_LIVE = f"""
+SELECT o.id AS order_id, o.number, o.status, b.live
+FROM ({_BOOKS}) b JOIN orders o ON o.id = b.order_id WHERE b.live > 1
+"""  # noqa: S608
+
+_CAPTURED = f"""
+SELECT o.id AS order_id, o.number, o.status, b.taken AS captured, o.total_amount AS total
+FROM ({_BOOKS}) b JOIN orders o ON o.id = b.order_id WHERE b.taken > o.total_amount
+"""  # noqa: S608
+
+_REFUNDED = f"""
+SELECT o.id AS order_id, o.number, o.status, b.taken AS captured, b.returned AS refunded
+FROM ({_BOOKS}) b JOIN orders o ON o.id = b.order_id WHERE b.returned > b.taken
+"""  # noqa: S608
+
+# While an attempt is being reversed its operations may know of a capture before the order's row does.
+_BEING_REVERSED = "(NOT CAST(:settled AS boolean) AND o.status IN ('pending', 'cancelling'))"
+
+_AMOUNTS = f"""
+SELECT o.id AS order_id, o.number, o.status, o.captured_amount AS captured, o.refunded_amount AS refunded,
+       coalesce(b.taken, 0) AS captured_by_operations, coalesce(b.returned, 0) AS refunded_by_operations
+FROM orders o LEFT JOIN ({_BOOKS}) b ON b.order_id = o.id
+WHERE (o.captured_amount, o.refunded_amount) <> (coalesce(b.taken, 0), coalesce(b.returned, 0))
+  AND NOT {_BEING_REVERSED}
+"""  # noqa: S608
+
+_STATUS = f"""
+SELECT order_id, number, status, payment_status, by_operations
+FROM (
+    SELECT o.id AS order_id, o.number, o.status, o.payment_status,
+        CASE WHEN b.captures > 0 AND b.refunds = 0 THEN 'captured'
+             WHEN b.captures > 0 AND b.returned < b.taken THEN 'partially_refunded'
+             WHEN b.captures > 0 THEN 'refunded'
+             WHEN b.live > 0 THEN 'authorised'
+             WHEN b.voided > 0 THEN 'voided'
+             ELSE 'none' END AS by_operations
+    FROM orders o LEFT JOIN ({_BOOKS}) b ON b.order_id = o.id
+    WHERE o.total_amount > 0 AND NOT {_BEING_REVERSED}
+) o
+WHERE payment_status <> by_operations AND NOT (payment_status = 'disputed' AND by_operations <> 'none')
+"""  # noqa: S608
+
+_OWED = f"""
+SELECT o.id AS order_id, o.number, o.status, o.total_amount AS total, coalesce(b.taken, 0) AS captured,
+       coalesce(b.returned, 0) AS refunded
+FROM orders o LEFT JOIN ({_BOOKS}) b ON b.order_id = o.id
+WHERE (o.status = ANY(CAST(:undone AS text[])) AND coalesce(b.taken, 0) <> coalesce(b.returned, 0))
+   OR (CAST(:settled AS boolean) AND o.status = ANY(CAST(:placed_onward AS text[]))
+       AND coalesce(b.taken, 0) <> o.total_amount)
+"""  # noqa: S608
+
+_KEYS = """
+SELECT key, order_id, operation, attempt FROM payment_operations
+WHERE key <> order_id || ':' || operation || ':' || attempt
+"""
+
+_CURRENCY = """
+SELECT p.key, p.currency, o.currency AS currency_of_order
+FROM payment_operations p JOIN orders o ON o.id = p.order_id WHERE p.currency <> o.currency
+"""
+
+_REFERENCE = """
+SELECT provider, provider_reference, count(DISTINCT order_id) AS orders FROM payment_operations
+WHERE provider_reference IS NOT NULL GROUP BY provider, provider_reference HAVING count(DISTINCT order_id) > 1
+"""
+
+_OPERATIONS = Subject.PAYMENT_OPERATIONS
+
+MONEY_AGREES = Invariant(
+    "I3",
+    "An order's money is taken once, and given back when it ends",
+    (
+        Check("nothing_live_when_over", "a failed or cancelled order has no live payment", _OPERATIONS, _NOTHING_LIVE),
+        Check("one_live", "an order has at most one live payment", _OPERATIONS, _ONE_LIVE),
+        Check("captured_within_total", "captured <= total, by operations", _OPERATIONS, _CAPTURED),
+        Check("refunded_within_captured", "refunded <= captured, by operations", _OPERATIONS, _REFUNDED),
+        Check("amounts_agree", "an order's amounts are the sums of its operations", Subject.ORDERS, _AMOUNTS),
+        Check("payment_status_agrees", "an order's payment status follows its operations", Subject.ORDERS, _STATUS),
+        Check("money_is_owed", "captured - refunded is what the state says is owed", Subject.ORDERS, _OWED),
+        Check("key_names_operation", "a key names its order, operation and attempt", _OPERATIONS, _KEYS),
+        Check("currency_agrees", "an operation is in its order's currency", _OPERATIONS, _CURRENCY),
+        Check("reference_of_one_order", "a provider's payment belongs to one order", _OPERATIONS, _REFERENCE),
+    ),
+)

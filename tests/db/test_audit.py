@@ -1,0 +1,104 @@
+"""Every check of the audit is broken on purpose, and has to find it, and nothing else."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from db.audit import INVARIANTS
+from db.audit.checks import MOST_ROWS
+from db.engine import create_engine
+from providers.stripe import StripeProvider
+from tests.db import audit_breaks_of_money, audit_breaks_of_orders
+from tests.db.audited_shop import AuditedShop, Break, broken, found_after
+from tests.support.postgres import PostgresForTests
+from tests.support.sandbox import SECRET_KEY, SandboxForTests, running_sandbox
+from tests.support.shop import Shop
+from tests.support.steps import Steps
+
+BREAKS = [*audit_breaks_of_money.BREAKS, *audit_breaks_of_orders.BREAKS]
+
+
+@pytest.fixture(scope="module")
+def sandbox(postgres: PostgresForTests) -> Iterator[SandboxForTests]:
+    with running_sandbox(postgres.url("sandbox_of_audit")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+async def shop(postgres: PostgresForTests, sandbox: SandboxForTests) -> AsyncIterator[AuditedShop]:
+    engine = create_engine(postgres.migrated())
+    provider = StripeProvider(SECRET_KEY, sandbox.url)
+    shop = AuditedShop(Steps(Shop(engine), provider, sandbox))
+    await shop.fill()
+    yield shop
+    await provider.close()
+    await engine.dispose()
+
+
+def test_every_check_has_a_way_to_be_broken() -> None:
+    assert {one.check for one in BREAKS} == {check.name for one in INVARIANTS for check in one.checks}
+
+
+def test_invariants_and_checks_have_names_of_their_own() -> None:
+    assert [one.id for one in INVARIANTS] == [f"I{number}" for number in range(1, 10)]
+    names = [check.name for one in INVARIANTS for check in one.checks]
+    assert len(names) == len(set(names))
+
+
+async def test_shop_with_an_order_in_every_state_is_clean(shop: AuditedShop) -> None:
+    states = await shop.steps.shop.run("SELECT status, count(*) FROM orders GROUP BY status ORDER BY status")
+    assert states == [
+        ("cancelled", 3),
+        ("cancelling", 1),
+        ("failed", 2),
+        ("payment_required", 1),
+        ("pending", 1),
+        ("placed", 2),
+        ("shipped", 1),
+    ]
+    async with shop.steps.sessions() as session:
+        assert await broken(session) == {}
+
+
+@pytest.mark.parametrize("way", BREAKS, ids=lambda way: way.check)
+async def test_broken_row_is_found_and_named_and_nothing_else_is(shop: AuditedShop, way: Break) -> None:
+    findings = await found_after(shop, way.statements)
+
+    assert set(findings) == {way.check, *way.also}
+    names = {f":{name}": str(value) for name, value in shop.values().items()}
+    expected = {name: names.get(value, value) if isinstance(value, str) else value for name, value in way.row.items()}
+    rows = [{name: row.get(name) for name in expected} for row in findings[way.check].rows]
+    assert expected in rows
+
+
+async def test_what_is_under_way_is_broken_only_when_it_should_be_settled(shop: AuditedShop) -> None:
+    async with shop.steps.sessions() as session:
+        findings = await broken(session, settled=True)
+
+    assert {name: [row["order_id"] for row in finding.rows] for name, finding in findings.items()} == {
+        "started_is_finished": [str(shop.orders["pending"])],
+        "pending_is_decided": [str(shop.orders["pending"])],
+        "cancelling_is_undone": [str(shop.orders["cancelling"])],
+        "amounts_agree": [str(shop.orders["cancelling"])],
+        "payment_status_agrees": [str(shop.orders["cancelling"])],
+    }
+
+
+async def test_placed_order_that_was_not_paid_in_full_is_found_once_settled(shop: AuditedShop) -> None:
+    less = (
+        "UPDATE payment_operations SET amount = 1500 WHERE order_id = :placed AND operation = 'capture'",
+        "UPDATE orders SET captured_amount = 1500 WHERE id = :placed",
+    )
+    assert await found_after(shop, less) == {}
+    [row] = (await found_after(shop, less, settled=True))["money_is_owed"].rows
+    assert (row["order_id"], row["total"], row["captured"]) == (str(shop.orders["placed"]), 2000, 1500)
+
+
+async def test_all_broken_rows_are_counted_and_the_first_hundred_shown(shop: AuditedShop) -> None:
+    many = (
+        """INSERT INTO carts (id, status, checkout_attempt, currency)
+           SELECT uuidv7(), 'frozen', 1, 'GBP' FROM generate_series(1, 150)""",
+    )
+    finding = (await found_after(shop, many))["frozen_for_an_order"]
+    assert (finding.broken, len(finding.rows)) == (150, MOST_ROWS)
+    assert finding.checked == len(shop.carts) + 150
