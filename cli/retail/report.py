@@ -30,11 +30,14 @@ def print_report(report: ReplayReport) -> None:
     verdict = "equal" if report.revenue == report.expected else "DIFFERENT"
     typer.echo(
         f"orders     {report.placed:,} placed, {report.already_there:,} already there, {failed:,} failed\n"
-        f"revenue    {_pounds(report.revenue)}, the file says {_pounds(report.expected)}: {verdict}\n"
-        f"rate       {report.orders_per_second:.1f} orders/s in {report.seconds:.1f} s\n"
-        f"checkout   {_latency(report.checkout)}\n"
-        f"invoice    {_latency(report.invoice)}"
+        f"revenue    {_pounds(report.revenue)}, the file says {_pounds(report.expected)}: {verdict}"
     )
+    if report.placed:
+        typer.echo(
+            f"rate       {report.orders_per_second:.1f} orders/s in {report.seconds:.1f} s\n"
+            f"checkout   {_latency(report.checkout)}\n"
+            f"invoice    {_latency(report.invoice)}"
+        )
     for failure in report.failures[:_MOST_LISTED]:
         typer.echo(f"  failed {failure.invoice}: {failure.reason}")
     if failed > _MOST_LISTED:
