@@ -17,6 +17,7 @@ from providers.rendering import JinjaRenderer
 from providers.smtp import SmtpMailer
 from providers.stripe import StripeProvider
 from settings import Settings, get_settings
+from settings.logs import configure_logs
 from workers.wiring import WORK, Resources, create_worker
 
 log = structlog.get_logger()
@@ -27,7 +28,9 @@ _RECONNECT = 0.25
 def run(queues: Sequence[str]) -> None:
     """Work on these queues (none named: on all that have work) until SIGTERM or SIGINT."""
     chosen = [TaskQueue(queue) for queue in queues] or list(WORK)
-    asyncio.run(_run(chosen, get_settings()))
+    settings = get_settings()
+    configure_logs(settings)
+    asyncio.run(_run(chosen, settings))
 
 
 async def _run(queues: Sequence[TaskQueue], settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """Steps that stand still where a test wants them to, so that something can happen exactly there."""
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 from temporalio import activity
 
 from activities.heartbeats import heartbeats
+from activities.refusals import refusals
 from workers.wiring import QueueWork
 
 Step = Callable[[Any], Awaitable[Any]]
@@ -61,3 +63,30 @@ class Gate:
 def _name(step: Callable[..., Any]) -> str:
     definition: Any = getattr(step, "__temporal_activity_definition")
     return str(definition.name)
+
+
+@dataclass
+class Replacement:
+    """Puts something else in the place of a step for the first few times."""
+
+    step: str
+    instead: Step
+    times: int
+    through_refusals: bool = False
+
+    def apply(self, work: QueueWork) -> QueueWork:
+        """Put the replacement into the work of a queue."""
+        replaced = [self._replaced(step) if _name(step) == self.step else step for step in work.activities]
+        return QueueWork(activities=replaced, workflows=work.workflows, slots=work.slots)
+
+    def _replaced(self, step: Step) -> Step:
+        @functools.wraps(step)
+        async def replaced(request: Any) -> Any:
+            if self.times == 0:
+                return await step(request)
+            self.times -= 1
+            with refusals() if self.through_refusals else contextlib.nullcontext():
+                return await self.instead(request)
+
+        replaced.__dict__.pop("__temporal_activity_definition")
+        return activity.defn(name=self.step)(replaced)

@@ -190,11 +190,17 @@ class World:
         while await self.shop.run(unsent, id=order):  # noqa: ASYNC110 - what is waited for is in the database
             await asyncio.sleep(0.02)
 
+    async def settled(self, order: UUID) -> None:
+        """Wait until no message of an order is on its way any more."""
+        while {"pending", "sending"} & set(await self.message_states(order)):  # noqa: ASYNC110 - what is waited for is in the database
+            await asyncio.sleep(0.02)
+
     async def needs_operator(self, order: UUID) -> OrderSnapshot:
         """Wait until an order calls for an operator."""
-        while not (row := await self.order(order)).needs_operator:  # noqa: ASYNC110 - it is in the database
+        stuck = "SELECT 1 FROM orders WHERE id = :id AND needs_operator"
+        while not await self.shop.run(stuck, id=order):  # noqa: ASYNC110 - what is waited for is in the database
             await asyncio.sleep(0.02)
-        return row
+        return await self.order(order)
 
     async def ended(self, order: UUID) -> OrderOutcome:
         """Wait for the end of an order's workflow."""

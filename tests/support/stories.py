@@ -1,0 +1,99 @@
+"""The stories that an order can live through, played for real: recorded for replay, and searched for people."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from contracts.orders import Cancel, Decision, MarkDelivered, Pay, PlaceOrder, Resolve, Ship, order_workflow_id
+from contracts.queues import TaskQueue
+from tests.support.gates import Gate
+from tests.support.world import WAIT, World
+from workers.wiring import WORK
+
+Told = Callable[[World], Awaitable[PlaceOrder]]
+
+DECLINED = "pm_card_chargeDeclined"
+
+
+async def _order(world: World, *, stock: int = 10, card: str = "pm_card_visa") -> PlaceOrder:
+    sku = await world.goods(stock=stock)
+    return world.order_of(await world.cart((sku, 2)), card=card)
+
+
+async def placed(world: World) -> PlaceOrder:
+    order = await _order(world)
+    async with world.working():
+        await world.place(order)
+        await world.told(order.order_id)
+    return order
+
+
+async def sold_out(world: World) -> PlaceOrder:
+    order = await _order(world, stock=1)
+    async with world.working():
+        await world.place(order)
+        await world.ended(order.order_id)
+    return order
+
+
+async def declined_then_paid(world: World) -> PlaceOrder:
+    order = await _order(world, card=DECLINED)
+    async with world.working():
+        await world.place(order)
+        await world.client.pay(order.order_id, Pay("pm_card_visa"), wait=WAIT)
+        await world.told(order.order_id)
+    return order
+
+
+async def declined_then_cancelled(world: World) -> PlaceOrder:
+    order = await _order(world, card=DECLINED)
+    async with world.working():
+        await world.place(order)
+        await world.client.cancel(order.order_id, Cancel(), wait=WAIT)
+        await world.ended(order.order_id)
+    return order
+
+
+async def cancelled_while_authorising(world: World) -> PlaceOrder:
+    order = await _order(world)
+    gate = Gate("payments.authorise", "after")
+    async with world.working({TaskQueue.PAYMENTS: gate.apply(WORK[TaskQueue.PAYMENTS](world.resources))}):
+        placing = asyncio.create_task(world.client.place(order, wait=WAIT))
+        await gate.reached.wait()
+        await world.temporal.get_workflow_handle(order_workflow_id(order.order_id)).cancel()
+        await placing
+        await world.ended(order.order_id)
+    return order
+
+
+async def placed_then_cancelled(world: World) -> PlaceOrder:
+    order = await _order(world)
+    async with world.working():
+        await world.place(order)
+        await world.client.cancel(order.order_id, Cancel(), wait=WAIT)
+        await world.ended(order.order_id)
+    return order
+
+
+async def shipped_then_cancelled(world: World) -> PlaceOrder:
+    order = await _order(world)
+    async with world.working():
+        await world.place(order)
+        await world.client.ship(order.order_id, Ship(), wait=WAIT)
+        await world.client.cancel(order.order_id, Cancel(), wait=WAIT)
+        await world.client.resolve(order.order_id, Resolve(Decision.SKIP), wait=WAIT)
+        await world.client.mark_delivered(order.order_id, MarkDelivered(), wait=WAIT)
+    return order
+
+
+STORIES: dict[str, Told] = {
+    story.__name__: story
+    for story in (
+        placed,
+        sold_out,
+        declined_then_paid,
+        declined_then_cancelled,
+        cancelled_while_authorising,
+        placed_then_cancelled,
+        shipped_then_cancelled,
+    )
+}
