@@ -1,7 +1,7 @@
 """The application: `uvicorn --factory api.app:create_app`."""
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
@@ -11,17 +11,19 @@ from starlette.middleware import Middleware
 from api import errors, openapi
 from api.deps import Resources
 from api.middleware import BodyLimit, RequestIdentity
-from api.routes import carts, catalog, inventory, mailbox, platform
+from api.routes import carts, catalog, checkout, inventory, mailbox, notifications, orders, platform
 from api.services import VARIABLE, Service, parse
 from clients.connection import connect
 from clients.orders import OrderClient
 from db.engine import create_engine
 from settings import Settings, get_settings
 
-ROUTERS: Mapping[Service, APIRouter] = {
-    Service.CATALOG: catalog.router,
-    Service.INVENTORY: inventory.router,
-    Service.CARTS: carts.router,
+ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
+    Service.CATALOG: (catalog.router,),
+    Service.INVENTORY: (inventory.router,),
+    Service.CARTS: (carts.router,),
+    Service.ORDERS: (checkout.router, orders.router),
+    Service.NOTIFICATIONS: (notifications.router,),
 }
 
 _TAGS = [
@@ -88,8 +90,8 @@ def create_app(
 
 def _mount(app: FastAPI, settings: Settings, services: frozenset[Service]) -> None:
     app.include_router(platform.router)
-    for service, router in ROUTERS.items():
-        if service in services:
+    for service, routers in ROUTERS.items():
+        for router in routers if service in services else ():
             app.include_router(router)
     if settings.mailbox_dir:
         app.include_router(mailbox.router)

@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.orders import Shortage
 from models.columns import new_id
-from models.inventory import MovementReason
+from models.inventory import DEFAULT_LOCATION, MovementReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,13 @@ SELECT location, on_hand, reserved FROM level
 _KNOWS = text("""
 SELECT EXISTS (SELECT FROM variants WHERE sku = :sku), EXISTS (SELECT FROM locations WHERE code = :location)
 """)
+_SHORTAGES = text("""
+SELECT w.sku, w.requested, coalesce(s.on_hand - s.reserved, 0) AS available
+FROM (SELECT sku, sum(quantity)::bigint AS requested FROM order_lines WHERE order_id = :order_id GROUP BY sku) w
+LEFT JOIN stock_levels s ON s.sku = w.sku AND s.location = :location
+WHERE coalesce(s.on_hand - s.reserved, 0) < w.requested
+ORDER BY w.sku
+""")
 _LOCATIONS = text("SELECT code, name FROM locations WHERE code > :after ORDER BY code LIMIT :limit")
 _ADD_LOCATION = text("""
 INSERT INTO locations (code, name) VALUES (:code, :name) ON CONFLICT (code) DO NOTHING RETURNING code, name
@@ -115,6 +123,12 @@ async def levels(session: AsyncSession, sku: str) -> list[Level] | None:
     if not rows:
         return None
     return [Level(row.location, row.on_hand, row.reserved) for row in rows if row.location is not None]
+
+
+async def shortages(session: AsyncSession, order_id: UUID) -> list[Shortage]:
+    """Tell which articles of an order there is too little of now."""
+    rows = await session.execute(_SHORTAGES, {"order_id": order_id, "location": DEFAULT_LOCATION})
+    return [Shortage(*row) for row in rows]
 
 
 async def knows(session: AsyncSession, sku: str, location: str) -> tuple[bool, bool]:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import quotes
+from api.access import own_cart, own_cart_locked
 from api.deps import CallerDep, Read, SettingsDep, Write
 from api.errors import InvalidRequestError, ProblemError
 from api.openapi import problems
@@ -55,7 +56,7 @@ async def open_cart(
 @router.get("/{cart_id}", responses=problems(401, 404))
 async def get_cart(cart_id: UUID, session: Read, caller: CallerDep) -> Cart:
     """Show a cart at today's prices."""
-    cart = await _own(session, caller, cart_id)
+    cart = await own_cart(session, caller, cart_id)
     return quotes.show(cart, await carts.lines(session, cart))
 
 
@@ -98,7 +99,7 @@ async def remove_cart_line(cart_id: UUID, sku: Sku, session: Write, caller: Call
 @router.get("/{cart_id}/shipping-methods", responses=problems(401, 404))
 async def list_shipping_methods(cart_id: UUID, session: Read, caller: CallerDep) -> Page[ShippingMethod]:
     """List the ways in which a cart can be sent: none until there are some, and none is needed."""
-    await _own(session, caller, cart_id)
+    await own_cart(session, caller, cart_id)
     return Page[ShippingMethod](items=[])
 
 
@@ -111,13 +112,9 @@ async def _opened_before(session: AsyncSession, wanted: NewCart) -> OpenedCart:
     return quotes.show_opened(cart, await carts.lines(session, cart), None)
 
 
-async def _own(session: AsyncSession, caller: Caller, cart_id: UUID) -> CartRow:
-    return _opened_by(caller, await carts.find(session, cart_id))
-
-
 async def _locked(session: AsyncSession, caller: Caller, cart_id: UUID) -> CartRow:
     """Lock a cart that may be changed."""
-    cart = _opened_by(caller, await carts.lock(session, cart_id))
+    cart = await own_cart_locked(session, caller, cart_id)
     match cart.status:
         case CartStatus.OPEN:
             return cart
@@ -127,13 +124,6 @@ async def _locked(session: AsyncSession, caller: Caller, cart_id: UUID) -> CartR
             raise CartCheckedOutError("the cart has become an order")
         case CartStatus.EXPIRED:
             raise ConflictError("the cart has expired")
-
-
-def _opened_by(caller: Caller, cart: CartRow | None) -> CartRow:
-    """Refuse carts of others as if they were not there."""
-    if cart is None or not caller.opens(cart.token_digest):
-        raise NotFoundError("no such cart")
-    return cart
 
 
 def _new_line(cart: CartRow, line: NewLine) -> carts.NewLine:

@@ -30,8 +30,8 @@ class CartChanges(Input):
     )
 
     def columns(self) -> dict[str, Any]:
-        """Return what is to be written, by column."""
-        return self.model_dump(exclude_unset=True, exclude={"shipping_method", "promotion_codes"})
+        """Return what is to be written, by column; an address with all its parts."""
+        return self.model_dump(include=self.model_fields_set - {"shipping_method", "promotion_codes"})
 
 
 class LineQuantity(Input):

@@ -54,11 +54,11 @@ def test_a_secret_opens_only_its_own_digest() -> None:
     secret = new_secret()
     guest = Caller(Role.GUEST, "guest", secret)
     assert digest(secret) == sha256(secret.encode()).hexdigest()
-    assert guest.opens(digest(secret))
-    assert not guest.opens(digest(new_secret()))
-    assert not guest.opens(secret)
-    assert not guest.opens(None)
-    assert not Caller(Role.GUEST, "guest").opens(digest(secret))
+    assert guest.opens(digest(secret), Scope.CARTS_ANY)
+    assert not guest.opens(digest(new_secret()), Scope.CARTS_ANY)
+    assert not guest.opens(secret, Scope.CARTS_ANY)
+    assert not guest.opens(None, Scope.CARTS_ANY)
+    assert not Caller(Role.GUEST, "guest").opens(digest(secret), Scope.CARTS_ANY)
 
 
 def test_secrets_are_long_and_never_the_same() -> None:

@@ -1,0 +1,92 @@
+"""The checkout: a cart becomes an order, once, however often it is asked for."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import outcomes, receipts
+from api.access import own_cart
+from api.deps import CallerDep, Resources, ResourcesDep
+from api.errors import ProblemError
+from api.openapi import problems
+from api.schemas.orders import AcceptedOrder, Checkout, Order
+from api.waiting import Wait
+from clients.orders import Accepted, OrderRefusedError
+from contracts.orders import OrderOutcome, PlaceOrder
+from db import carts, orders
+from db.carts import CartRow
+from domain.errors import CartEmptyError, CartIncompleteError, ConflictError
+from domain.order_ids import order_id
+from models.carts import CartStatus
+from settings import Settings
+
+router = APIRouter(prefix="/v1/carts", tags=["orders"])
+
+_LOOK_AGAIN = {"stale_checkout", "cart_checked_out"}
+"""Refusals that say that this checkout is over, but not what it came to."""
+
+
+@router.post(
+    "/{cart_id}/checkout",
+    status_code=201,
+    responses=problems(401, 402, 404, 409, 413) | {202: {"model": AcceptedOrder}},
+)
+async def check_out(
+    *, cart_id: UUID, body: Checkout, response: Response, resources: ResourcesDep, caller: CallerDep, wait: Wait
+) -> Order | AcceptedOrder:
+    """Make a cart an order. Asked again, also at the same time, it answers with the same order."""
+    async with resources.reads() as session:
+        cart = await own_cart(session, caller, cart_id)
+        _require_currency(cart, body)
+        if cart.status is CartStatus.ORDERED:
+            order = await orders.latest_of_cart(session, cart.id)
+            if order is not None:
+                return receipts.show(order)
+        await _require_ready(session, cart)
+    outcome = await _place(resources, _request(cart, body, resources.settings), wait)
+    async with resources.reads() as session:
+        return await outcomes.placed(session, response, outcome)
+
+
+def _require_currency(cart: CartRow, body: Checkout) -> None:
+    if body.expected_total is not None and body.expected_total.currency != cart.currency:
+        raise ProblemError("currency_mismatch", f"the cart is in {cart.currency}")
+
+
+async def _require_ready(session: AsyncSession, cart: CartRow) -> None:
+    """Refuse what can not become an order before anything is started for it. A frozen cart is being made one."""
+    if cart.status is CartStatus.EXPIRED:
+        raise ConflictError("the cart has expired")
+    if cart.status is not CartStatus.OPEN:
+        return
+    if not await carts.priced_lines(session, cart):
+        raise CartEmptyError("there is nothing in the cart")
+    if not cart.email or not cart.shipping_address:
+        raise CartIncompleteError("a checkout needs an e-mail address and a shipping address")
+
+
+def _request(cart: CartRow, body: Checkout, settings: Settings) -> PlaceOrder:
+    return PlaceOrder(
+        order_id=order_id(cart.id, cart.checkout_attempt),
+        cart_id=cart.id,
+        checkout_attempt=cart.checkout_attempt,
+        payment_method=body.payment_method.token,
+        expected_total=body.expected_total.to_domain() if body.expected_total else None,
+        hold=settings.hold,
+    )
+
+
+async def _place(resources: Resources, request: PlaceOrder, wait: timedelta) -> OrderOutcome | Accepted:
+    """Place the order; where its checkout is over, its row says what it came to."""
+    try:
+        return await resources.orders.place(request, wait=wait)
+    except OrderRefusedError as refusal:
+        if refusal.code not in _LOOK_AGAIN:
+            raise
+        async with resources.reads() as session:
+            outcome = await outcomes.recorded(session, request.order_id)
+        if outcome is None:
+            raise
+        return outcome

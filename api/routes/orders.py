@@ -1,0 +1,159 @@
+"""Orders: looked at, paid with another card, cancelled. Whoever has the secret of a cart opens its orders."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import AfterValidator, TypeAdapter
+
+from api import outcomes, receipts
+from api.access import own_cart, own_order
+from api.deps import CallerDep, Needs, Read, Resources, ResourcesDep
+from api.openapi import problems
+from api.schemas.fields import Line
+from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
+from api.schemas.orders import AcceptedOrder, Cancellation, NewPayment, Order, TimelineEntry
+from api.security import Caller, Scope
+from api.waiting import Wait
+from clients.orders import Accepted
+from contracts.orders import Cancel, Pay
+from db import carts, orders
+from domain.errors import IllegalStepError, NotFoundError, TemporarilyUnavailableError
+from domain.order_states import ENDED, OrderStatus
+from models.columns import new_id
+
+router = APIRouter(prefix="/v1/orders", tags=["orders"])
+
+_Staff = Annotated[Caller, Depends(Needs(Scope.ORDERS_ANY))]
+_POSITION = TypeAdapter(tuple[datetime, UUID])
+_ON_CHANGE = problems(401, 404, 409, 413) | {202: {"model": AcceptedOrder}}
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_Moment = Annotated[datetime, AfterValidator(_aware)]
+
+
+@router.get("", responses=problems(401, 403))
+async def list_orders(
+    *,
+    session: Read,
+    _: _Staff,
+    status: OrderStatus | None = None,
+    number: Line | None = None,
+    email: Line | None = None,
+    since: Annotated[_Moment | None, Query(alias="from", description="Made then or later; UTC unless it says.")] = None,
+    until: Annotated[_Moment | None, Query(alias="to", description="Made before then.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[Order]:
+    """List orders, newest first."""
+    found = await orders.search(
+        session,
+        limit=limit + 1,
+        status=status,
+        number=number,
+        email=email,
+        since=since,
+        until=until,
+        after=None if cursor is None else decode(cursor, _POSITION),
+    )
+    page, last = cut(found, limit)
+    return Page[Order](
+        items=[receipts.show(order) for order in page],
+        next_cursor=None if last is None else encode(last.created_at, last.id),
+    )
+
+
+@router.get("/{order_id}", responses=problems(401, 404))
+async def get_order(order_id: UUID, resources: ResourcesDep, caller: CallerDep) -> Order:
+    """Show an order, also one whose checkout was only just accepted."""
+    return await _own(resources, caller, order_id)
+
+
+@router.get("/{order_id}/timeline", responses=problems(401, 404))
+async def get_order_timeline(order_id: UUID, resources: ResourcesDep, caller: CallerDep) -> Page[TimelineEntry]:
+    """List what happened to an order, oldest first. It outlives Temporal's own history."""
+    await _own(resources, caller, order_id)
+    async with resources.reads() as session:
+        entries = [TimelineEntry.model_validate(row) for row in await orders.timeline(session, order_id)]
+    if not caller.may(Scope.ORDERS_ANY):
+        entries = [entry.model_copy(update={"note": None}) for entry in entries]
+    return Page[TimelineEntry](items=entries)
+
+
+@router.post("/{order_id}/payments", status_code=201, responses=_ON_CHANGE | problems(402))
+async def pay_order(
+    *, order_id: UUID, body: NewPayment, response: Response, resources: ResourcesDep, caller: CallerDep, wait: Wait
+) -> Order | AcceptedOrder:
+    """Pay with another payment method, after one was declined."""
+    order = await _own(resources, caller, order_id)
+    if order.status in ENDED:
+        raise IllegalStepError(f"a payment is not possible: the order is {order.status}")
+    pay = Pay(payment_method=body.payment_method.token, actor=caller.actor)
+    try:
+        outcome = await resources.orders.pay(order_id, pay, wait=wait)
+    except NotFoundError:
+        raise _resting() from None
+    async with resources.reads() as session:
+        return await outcomes.placed(session, response, outcome)
+
+
+@router.post("/{order_id}/cancel", responses=_ON_CHANGE)
+async def cancel_order(
+    *,
+    order_id: UUID,
+    body: Cancellation | None = None,
+    response: Response,
+    resources: ResourcesDep,
+    caller: CallerDep,
+    wait: Wait,
+) -> Order | AcceptedOrder:
+    """Cancel an order: everything is undone before it is shipped; later an operator is called."""
+    order = await _own(resources, caller, order_id)
+    if order.status is OrderStatus.CANCELLED:
+        return order
+    if order.status in ENDED:
+        raise IllegalStepError(f"cancelling is not possible: the order is {order.status}")
+    note_id = await _note(resources, caller, order_id, body.reason) if body and body.reason else None
+    try:
+        outcome = await resources.orders.cancel(order_id, Cancel(actor=caller.actor, note_id=note_id), wait=wait)
+    except NotFoundError:
+        raise _resting() from None
+    if isinstance(outcome, Accepted):
+        return outcomes.accepted(response, order_id, OrderStatus.CANCELLING)
+    async with resources.reads() as session:
+        return await outcomes.shown(session, order_id)
+
+
+async def _own(resources: Resources, caller: Caller, order_id: UUID) -> Order:
+    """Return an order that the caller opens: its row, or, before it has one, the cart that Temporal says it is made of.
+
+    Raises:
+        NotFoundError: there is none, or it is somebody else's.
+    """
+    async with resources.reads() as session:
+        order = await own_order(session, caller, order_id)
+    if order is not None:
+        return receipts.show(order)
+    cart_id = await resources.orders.accepted_cart(order_id)
+    if cart_id is None:
+        raise NotFoundError("no such order")
+    async with resources.reads() as session:
+        cart = await own_cart(session, caller, cart_id)
+        return receipts.show_accepted(order_id, cart, await carts.lines(session, cart))
+
+
+async def _note(resources: Resources, caller: Caller, order_id: UUID, words: str) -> UUID:
+    """Keep what somebody wrote: only its id goes to Temporal, whose histories know no people."""
+    note_id = new_id()
+    async with resources.writes.begin() as session:
+        await orders.add_note(session, order_id, note_id, words, caller.actor)
+    return note_id
+
+
+def _resting() -> TemporarilyUnavailableError:
+    return TemporarilyUnavailableError("The order's workflow does not run at the moment. It is safe to try again.")

@@ -1,0 +1,101 @@
+"""Orders in requests and answers."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+
+from api.schemas.fields import Input, Line, Output, text
+from api.schemas.money import Money, Price
+from domain.order_states import OrderStatus, PaymentStatus
+
+
+class PaymentMethod(Input):
+    """A way to pay, as the provider's token; never card data."""
+
+    token: Line
+
+
+class Checkout(Input):
+    """What a checkout needs. With `expected_total` nothing is sold at another price than the buyer saw."""
+
+    payment_method: PaymentMethod
+    expected_total: Price | None = None
+
+
+class NewPayment(Input):
+    """Another way to pay, after one was declined."""
+
+    payment_method: PaymentMethod
+
+
+class Cancellation(Input):
+    """Why an order is to be cancelled, in the words of who asks."""
+
+    reason: Annotated[str, text(500)] | None = None
+
+
+class OrderLine(Output):
+    """A line as it was sold; it has an id as soon as the order has a number."""
+
+    line_id: UUID | None
+    sku: str
+    title: str
+    quantity: int
+    unit_price: Money
+    total: Money
+
+
+class Order(Output):
+    """An order. It is `pending`, without number and time, from the moment its checkout was accepted."""
+
+    id: UUID
+    number: str | None
+    cart_id: UUID
+    status: OrderStatus
+    payment_status: PaymentStatus
+    needs_operator: bool
+    reason: str | None
+    currency: str
+    lines: list[OrderLine]
+    subtotal: Money
+    discount: Money
+    shipping: Money
+    tax: Money
+    total: Money
+    refunded: Money
+    shipping_address: dict[str, Any] | None
+    created_at: datetime | None
+    workflow_id: str = Field(description="Where operators find it in Temporal.")
+
+
+class AcceptedOrder(Output):
+    """What was asked for is under way; `Location` tells where to look."""
+
+    order_id: UUID
+    status: OrderStatus
+
+
+class TimelineEntry(Output):
+    """Something that happened to an order; `note` is what somebody wrote about it, for staff."""
+
+    at: datetime
+    type: str
+    source: str | None = Field(serialization_alias="from")
+    target: str = Field(serialization_alias="to")
+    actor: str
+    reason: str | None
+    note: str | None = None
+
+
+class Notification(Output):
+    """A message to the buyer, and how far it has come."""
+
+    id: UUID
+    template: str
+    channel: str
+    state: str
+    attempts: int
+    created_at: datetime
+    sent_at: datetime | None
