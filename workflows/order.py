@@ -84,7 +84,7 @@ class OrderWorkflow:
         self._cancel: Cancel | None = None
         self._stuck = False
         self._decisions: deque[Resolve] = deque()
-        self._messages: dict[UUID, workflow.ActivityHandle[None]] = {}
+        self._messages: dict[UUID, asyncio.Task[None]] = {}
         self._told = Story()
 
     # The story ------------------------------------------------------------------------------------------------------
@@ -348,16 +348,23 @@ class OrderWorkflow:
         """Start what the order owes its buyer; nothing waits for it but the end of the workflow."""
         for message in self._known.messages if self._order else ():
             if message not in self._messages:
-                self._messages[message] = workflow.start_activity_method(
-                    NotificationActivities.deliver,
-                    DeliverMessage(message),
-                    **message_delivery("Tell the buyer by e-mail"),
-                )
+                self._messages[message] = asyncio.create_task(self._deliver(message))
+
+    async def _deliver(self, message: UUID) -> None:
+        try:
+            await workflow.execute_activity_method(
+                NotificationActivities.deliver,
+                DeliverMessage(message),
+                **message_delivery("Tell the buyer by e-mail"),
+            )
+        except FailureError as error:
+            workflow.logger.warning("message_not_delivered", extra={"code": refusal_code(error)})
 
     async def _finish_messages(self) -> None:
-        for message in self._messages.values():
+        """Wait until everything is delivered or given up; what a cancelled order owed is owed no more."""
+        for delivery in self._messages.values():
             if self._is(OrderStatus.CANCELLED):
-                message.cancel()
+                delivery.cancel()
         await asyncio.gather(*self._messages.values(), return_exceptions=True)
 
     # What others may ask --------------------------------------------------------------------------------------------
