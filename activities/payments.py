@@ -28,6 +28,7 @@ from db import payments
 from db.engine import Sessions
 from db.payments import Operation
 from domain.money import Money
+from domain.order_ids import operation_key
 from domain.provider_payments import (
     ProviderPayment,
     ProviderPaymentState,
@@ -61,21 +62,33 @@ class PaymentActivities(contract.PaymentActivities):
                 payment = await self._authorise(operation, request.payment_method)
             except ProviderRefusedError as refused:
                 return await self._finish(operation, State.DECLINED, refused.code)
+            if payment is None:
+                return await self._overtaken(operation)
             return await self._conclude(operation, payment, ProviderPaymentState.AUTHORISED)
 
-    async def _authorise(self, operation: Operation, payment_method: str) -> ProviderPayment:
-        """Create the payment, note its reference, then confirm it; or look up what an earlier try has done."""
+    async def _authorise(self, operation: Operation, payment_method: str) -> ProviderPayment | None:
+        """Create the payment, note its reference, then confirm it; or look up what an earlier try has done.
+
+        None: the operation was finished or fenced before the reference could be noted.
+        """
         reference = operation.reference
         if reference is None:
-            reference = await self._provider.prepare(_key(operation), operation.order_id, operation.amount)
+            prepared = await self._provider.prepare(_key(operation), operation.order_id, operation.amount)
             async with self._sessions.begin() as session:
-                if not await payments.attach(session, operation.key, reference):
-                    raise _fenced(operation.key)
+                reference = await payments.attach(session, operation.key, prepared)
+            if reference is None:
+                return None
         else:
             found = await self._provider.find(reference)
             if found.state is not ProviderPaymentState.PREPARED:
                 return found
-        return await self._provider.authorise(_key(operation), reference, payment_method)
+        try:
+            return await self._provider.authorise(_key(operation), reference, payment_method)
+        except ProviderRefusedError:
+            found = await self._provider.find(reference)
+            if found.state is ProviderPaymentState.PREPARED:
+                raise
+            return found
 
     @activity.defn(name="payments.capture")
     async def capture(self, request: CapturePayment) -> PaymentAnswer:
@@ -117,14 +130,18 @@ class PaymentActivities(contract.PaymentActivities):
 
     async def _finish(self, operation: Operation, state: State, code: str | None = None) -> PaymentAnswer:
         async with self._sessions.begin() as session:
-            if not await payments.finish(session, operation.key, state, code):
-                raise _fenced(operation.key)
-            if state is State.SUCCEEDED and operation.operation is Kind.AUTHORISE:
+            finished = await payments.finish(session, operation.key, state, code)
+            if finished and state is State.SUCCEEDED and operation.operation is Kind.AUTHORISE:
                 await payments.note_authorised(session, operation.order_id)
-            elif state is State.SUCCEEDED:
+            elif finished and state is State.SUCCEEDED:
                 await payments.note_captured(session, operation.order_id, operation.amount.amount)
-        decision = PaymentDecision.APPROVED if state is State.SUCCEEDED else PaymentDecision.DECLINED
-        return PaymentAnswer(decision, code)
+        return _answer_of(replace(operation, state=state, code=code)) if finished else await self._overtaken(operation)
+
+    async def _overtaken(self, operation: Operation) -> PaymentAnswer:
+        """Answer as the row says by now: another try has finished the operation, or its undo has run."""
+        async with self._sessions.begin() as session:
+            found = await payments.find(session, operation.order_id, operation.operation, operation.attempt)
+        return _answer_of(found or operation)
 
     # Undo -----------------------------------------------------------------------------------------------------------
 
@@ -154,21 +171,14 @@ class PaymentActivities(contract.PaymentActivities):
         operation = await self._begin(request.order_id, Kind.VOID, request.attempt, payment.amount, payment.reference)
         if payment.state is not ProviderPaymentState.CANCELLED:
             try:
-                await self._provider.void(_key(operation), payment.reference)
+                payment = await self._provider.void(_key(operation), payment.reference)
             except ProviderRefusedError:
-                return await self._after_refused_void(operation)
-        async with self._sessions.begin() as session:
-            await payments.finish(session, operation.key, State.SUCCEEDED)
-            await payments.note_voided(session, request.order_id)
-        return replace(payment, state=ProviderPaymentState.CANCELLED)
-
-    async def _after_refused_void(self, operation: Operation) -> ProviderPayment:
-        """Find out why a payment can not be cancelled: it was captured meanwhile, or is not ready yet."""
-        payment = await self._provider.find(operation.reference or "")
-        if payment.state is ProviderPaymentState.CAPTURED:
+                payment = await self._provider.find(payment.reference)
+        if payment.state is ProviderPaymentState.CANCELLED:
             async with self._sessions.begin() as session:
-                await payments.finish(session, operation.key, State.ABANDONED)
-        elif payment.state is not ProviderPaymentState.CANCELLED:
+                await payments.finish(session, operation.key, State.SUCCEEDED)
+                await payments.note_voided(session, request.order_id)
+        elif payment.state is not ProviderPaymentState.CAPTURED:
             raise ProviderUnavailableError
         return payment
 
@@ -177,6 +187,7 @@ class PaymentActivities(contract.PaymentActivities):
         whole = Money(payment.captured, payment.amount.currency)
         async with self._sessions.begin() as session:
             await payments.learn_captured(session, request.order_id, request.attempt, payment.reference)
+            await payments.finish(session, operation_key(request.order_id, Kind.VOID, request.attempt), State.ABANDONED)
         operation = await self._begin(request.order_id, Kind.REFUND, request.attempt, whole, payment.reference)
         left = payment.captured - payment.refunded
         if left > 0:
@@ -210,8 +221,8 @@ class PaymentActivities(contract.PaymentActivities):
 
 
 def _answer_of(operation: Operation) -> PaymentAnswer:
-    """Answer as the row says, for an operation that is finished."""
-    if operation.state is State.SUCCEEDED:
+    """Answer as the row says, for an operation that is finished: what was undone since is not approved any more."""
+    if operation.state is State.SUCCEEDED and not operation.undone:
         return PaymentAnswer(PaymentDecision.APPROVED)
     if operation.state is State.DECLINED:
         return PaymentAnswer(PaymentDecision.DECLINED, operation.code)

@@ -14,20 +14,24 @@ from domain.money import Money
 from domain.order_ids import operation_key
 from models.payments import PaymentOperationKind, PaymentOperationState
 
-_COLUMNS = "key, order_id, operation, attempt, amount, currency, provider_reference, state, code"
+_COLUMNS = """
+o.key, o.order_id, o.operation, o.attempt, o.amount, o.currency, o.provider_reference, o.state, o.code,
+EXISTS (SELECT FROM payment_operations u
+        WHERE u.order_id = o.order_id AND u.attempt = o.attempt AND u.operation IN ('void', 'refund')) AS undone
+"""
 
 _START = text(f"""
 INSERT INTO payment_operations AS o
     (key, order_id, operation, attempt, amount, currency, provider, provider_reference, state)
 VALUES (:key, :order_id, :operation, :attempt, :amount, :currency, :provider, :reference, 'started')
 ON CONFLICT (key) DO UPDATE SET updated_at = o.updated_at
-RETURNING {_COLUMNS}, xmax = 0 AS fresh
+RETURNING {_COLUMNS}, o.xmax = 0 AS fresh
 """)  # noqa: S608 - the columns are a constant above
 
 _ATTACH = text("""
-UPDATE payment_operations SET provider_reference = :reference, updated_at = now()
-WHERE key = :key AND state = 'started' AND (provider_reference IS NULL OR provider_reference = :reference)
-RETURNING key
+UPDATE payment_operations SET provider_reference = coalesce(provider_reference, :reference), updated_at = now()
+WHERE key = :key AND state = 'started'
+RETURNING provider_reference
 """)
 
 _FINISH = text("""
@@ -50,7 +54,7 @@ UPDATE payment_operations SET state = 'succeeded', provider_reference = :referen
 WHERE key = :key AND state <> 'succeeded'
 """)
 
-_FIND = text(f"SELECT {_COLUMNS}, false AS fresh FROM payment_operations WHERE key = :key")  # noqa: S608 - a constant above
+_FIND = text(f"SELECT {_COLUMNS}, false AS fresh FROM payment_operations o WHERE o.key = :key")  # noqa: S608 - as above
 
 _AUTHORISED = text("""
 UPDATE orders SET payment_status = 'authorised', updated_at = now()
@@ -90,6 +94,8 @@ class Operation:
     code: str | None
     fresh: bool
     """It was written just now: nobody has asked the provider yet."""
+    undone: bool
+    """Its money was given back since, or is being given back."""
 
 
 async def start(
@@ -116,9 +122,13 @@ async def start(
     return _operation((await session.execute(_START, values)).one())
 
 
-async def attach(session: AsyncSession, key: str, reference: str) -> bool:
-    """Note which of the provider's payments an operation is about. False: it was fenced, or is about another one."""
-    return (await session.execute(_ATTACH, {"key": key, "reference": reference})).first() is not None
+async def attach(session: AsyncSession, key: str, reference: str) -> str | None:
+    """Note which of the provider's payments an operation is about; the first one noted stays, and is returned.
+
+    None: the operation was fenced or finished.
+    """
+    attached: str | None = (await session.execute(_ATTACH, {"key": key, "reference": reference})).scalar_one_or_none()
+    return attached
 
 
 async def finish(session: AsyncSession, key: str, state: PaymentOperationState, code: str | None = None) -> bool:
@@ -179,4 +189,5 @@ def _operation(row: Any) -> Operation:
         state=PaymentOperationState(row.state),
         code=row.code,
         fresh=row.fresh,
+        undone=row.undone,
     )
