@@ -6,6 +6,7 @@ from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from db.audit.checks import MOST_ROWS, Finding, Invariant
 
@@ -98,7 +99,9 @@ def _overview(report: AuditReport) -> Table:
 
 
 def _print_broken(invariant: str, finding: Finding, console: Console) -> None:
-    console.print(f"\n[bold]{invariant} {finding.name}[/]: {finding.says}; {finding.broken:,} broken", highlight=False)
+    said = f": {finding.says}; {finding.broken:,} broken"
+    console.print()
+    console.print(Text.assemble((f"{invariant} {finding.name}", "bold"), said), soft_wrap=True)
     for row in finding.rows[:_SHOWN]:
         cells = "  ".join(f"{name}={value}" for name, value in row.items())
         console.print(f"  {cells}", markup=False, highlight=False, soft_wrap=True)

@@ -3,9 +3,13 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from cli.audit import audit
 from db.audit import INVARIANTS
-from db.audit.checks import MOST_ROWS
+from db.audit.checks import MOST_ROWS, Subject, count
+from db.audit.snapshot import snapshot
 from db.engine import create_engine
 from providers.stripe import StripeProvider
 from tests.db import audit_breaks_of_money, audit_breaks_of_orders
@@ -102,3 +106,22 @@ async def test_all_broken_rows_are_counted_and_the_first_hundred_shown(shop: Aud
     finding = (await found_after(shop, many))["frozen_for_an_order"]
     assert (finding.broken, len(finding.rows)) == (150, MOST_ROWS)
     assert finding.checked == len(shop.carts) + 150
+
+
+async def test_snapshot_stays_at_its_moment_and_can_change_nothing(shop: AuditedShop) -> None:
+    async with snapshot(shop.steps.sessions) as session:
+        before = await count(session)
+        await shop.steps.goods()
+        assert await count(session) == before
+        with pytest.raises(DBAPIError, match="read-only transaction"):
+            await session.execute(text("UPDATE carts SET status = 'open'"))
+    async with shop.steps.sessions() as session:
+        assert (await count(session))[Subject.STOCK_LEVELS] == before[Subject.STOCK_LEVELS] + 1
+
+
+async def test_audit_without_peers_leaves_workflows_out_and_is_clean(shop: AuditedShop) -> None:
+    report = await audit(shop.steps.sessions)
+    assert report.ok
+    assert not report.settled
+    assert [one.id for one in report.invariants] == ["I1", "I2", "I3", "I4", "I6", "I7", "I8", "I9"]
+    assert {one.id: one.checked for one in report.invariants}["I4"] == len(shop.orders)
