@@ -19,6 +19,7 @@ from db import carts, orders
 from db.carts import CartRow
 from domain.errors import CartEmptyError, CartIncompleteError, ConflictError
 from domain.order_ids import order_id
+from domain.order_states import OrderStatus
 from models.carts import CartStatus
 from settings import Settings
 
@@ -44,7 +45,7 @@ async def check_out(
             order = await orders.latest_of_cart(session, cart.id)
             if order is not None:
                 return receipts.show(order)
-        await _require_ready(session, cart)
+        await _require_ready(session, cart, body.payment_method.token)
     outcome = await _place(resources, _request(cart, body, resources.settings), wait)
     async with resources.reads() as session:
         return await outcomes.placed(session, response, outcome)
@@ -55,16 +56,26 @@ def _require_currency(cart: CartRow, body: Checkout) -> None:
         raise ProblemError("currency_mismatch", f"the cart is in {cart.currency}")
 
 
-async def _require_ready(session: AsyncSession, cart: CartRow) -> None:
+async def _require_ready(session: AsyncSession, cart: CartRow, payment_method: str) -> None:
     """Refuse what can not become an order before anything is started for it. A frozen cart is being made one."""
     if cart.status is CartStatus.EXPIRED:
         raise ConflictError("the cart has expired")
     if cart.status is not CartStatus.OPEN:
+        await _require_same_payment(session, cart, payment_method)
         return
     if not await carts.priced_lines(session, cart):
         raise CartEmptyError("there is nothing in the cart")
     if not cart.email or not cart.shipping_address:
         raise CartIncompleteError("a checkout needs an e-mail address and a shipping address")
+
+
+async def _require_same_payment(session: AsyncSession, cart: CartRow, payment_method: str) -> None:
+    """Refuse another card here while the order waits for one: a payment of the order is the way to offer it."""
+    made = order_id(cart.id, cart.checkout_attempt)
+    if await orders.status(session, made) is not OrderStatus.PAYMENT_REQUIRED:
+        return
+    if (await orders.snapshot(session, made)).payment_method != payment_method:
+        raise ProblemError("cart_in_checkout", "the order of this cart waits for a payment", order_id=str(made))
 
 
 def _request(cart: CartRow, body: Checkout, settings: Settings) -> PlaceOrder:

@@ -1,0 +1,190 @@
+"""Orders over HTTP with everything behind it: PostgreSQL, Temporal, the workers and the payment sandbox."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from api.app import create_app
+from api.deps import Resources
+from clients.orders import OrderClient
+from db.engine import create_engine
+from settings import Settings
+from tests.api.answers import body, gbp, problem
+from tests.api.buyer import PAYMENT, ready_buyer
+from tests.support.postgres import PostgresForTests
+from tests.support.sandbox import SECRET_KEY, SandboxForTests, running_sandbox
+from tests.support.shop import Shop
+from tests.support.temporal import plain_client, running_temporal
+from tests.support.world import World, open_world
+
+DECLINED = {"payment_method": {"token": "pm_card_chargeDeclined"}}
+
+
+@pytest.fixture(scope="module")
+def sandbox(postgres: PostgresForTests) -> Iterator[SandboxForTests]:
+    with running_sandbox(postgres.url("sandbox_of_the_api")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+async def world(settings: Settings, sandbox: SandboxForTests) -> AsyncIterator[World]:
+    engine = create_engine(settings.database_url, pool_size=20)
+    async with running_temporal() as environment:
+        temporal = await plain_client(environment)
+        async with open_world(Shop(engine), temporal, sandbox.url, SECRET_KEY) as world, world.working():
+            yield world
+    await engine.dispose()
+
+
+@pytest.fixture(scope="module")
+async def client(settings: Settings, world: World) -> AsyncIterator[httpx.AsyncClient]:
+    @asynccontextmanager
+    async def opens(settings: Settings) -> AsyncIterator[Resources]:
+        engine = create_engine(settings.database_url, pool_size=10)
+        yield Resources(settings, engine, OrderClient(world.temporal))
+        await engine.dispose()
+
+    app = create_app(settings, services="", opens=opens)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.example") as client,
+    ):
+        yield client
+
+
+async def test_a_guest_buys_and_sees_the_order_its_story_and_its_message(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    buyer = await ready_buyer(client, world.shop, stock=10)
+    order = body(await buyer.check_out(PAYMENT | {"expected_total": gbp(2000)}), 201)
+
+    assert (order["status"], order["payment_status"], order["total"]) == ("placed", "captured", gbp(2000))
+    assert order["number"].startswith("EO-")
+    again = body(await buyer.check_out(), 201)
+    assert again == order
+    path = f"/v1/orders/{order['id']}"
+    assert body(await client.get(path, headers=buyer.headers)) == order
+    timeline = body(await client.get(f"{path}/timeline", headers=buyer.headers))
+    assert [(entry["type"], entry["from"], entry["to"]) for entry in timeline["items"]] == [
+        ("opened", None, "pending"),
+        ("placed", "pending", "placed"),
+    ]
+    await world.told(buyer.order_id())
+    messages = body(await client.get(f"{path}/notifications", headers=buyer.headers))
+    assert [(item["template"], item["state"]) for item in messages["items"]] == [("order_confirmation", "sent")]
+    assert await world.stock(buyer.sku) == (8, 0)
+    assert body(await client.get(buyer.path, headers=buyer.headers))["status"] == "ordered"
+    problem(await client.patch(buyer.path, headers=buyer.headers, json={}), 409, "cart_checked_out")
+
+
+async def test_a_declined_card_locks_the_cart_until_another_one_pays(client: httpx.AsyncClient, world: World) -> None:
+    buyer = await ready_buyer(client, world.shop, stock=10)
+    refused = problem(await buyer.check_out(DECLINED), 402, "payment_failed")
+    assert refused["order_id"] == str(buyer.order_id())
+    assert await world.stock(buyer.sku) == (10, 2)
+    line = await client.put(f"{buyer.path}/lines/{buyer.sku}", headers=buyer.headers, json={"quantity": 1})
+    problem(line, 409, "cart_in_checkout")
+    again = problem(await buyer.check_out(DECLINED), 402, "payment_failed")
+    assert again == refused
+    other = problem(await buyer.check_out(PAYMENT), 409, "cart_in_checkout")
+    assert other["order_id"] == refused["order_id"]
+
+    payments = f"/v1/orders/{buyer.order_id()}/payments"
+    problem(await client.post(payments, headers=buyer.headers, json=DECLINED), 402, "payment_failed")
+    order = body(await client.post(payments, headers=buyer.headers, json=PAYMENT), 201)
+    assert (order["status"], order["payment_status"]) == ("placed", "captured")
+    problem(await client.post(payments, headers=buyer.headers, json=PAYMENT), 409, "illegal_transition")
+    assert await world.charged(buyer.order_id()) == [2000]
+
+
+async def test_a_declined_order_is_cancelled_its_cart_edited_and_checked_out_again(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    buyer = await ready_buyer(client, world.shop, stock=10)
+    problem(await buyer.check_out(DECLINED), 402, "payment_failed")
+    cancel = f"/v1/orders/{buyer.order_id()}/cancel"
+    assert body(await client.post(cancel, headers=buyer.headers, json={"reason": "no"}))["status"] == "cancelled"
+    assert body(await client.post(cancel, headers=buyer.headers))["status"] == "cancelled"
+    assert await world.stock(buyer.sku) == (10, 0)
+
+    line = await client.put(f"{buyer.path}/lines/{buyer.sku}", headers=buyer.headers, json={"quantity": 3})
+    assert body(line)["total"] == gbp(3000)
+    order = body(await buyer.check_out(), 201)
+    assert (order["id"], order["status"], order["total"]) == (str(buyer.order_id(2)), "placed", gbp(3000))
+    assert await world.stock(buyer.sku) == (7, 0)
+    assert await world.charged(buyer.order_id(1)) == []
+
+
+async def test_a_placed_order_is_cancelled_and_its_money_given_back(client: httpx.AsyncClient, world: World) -> None:
+    buyer = await ready_buyer(client, world.shop, stock=10)
+    order = body(await buyer.check_out(), 201)
+    words = "Ada Lovelace moved"
+    answer = await client.post(f"/v1/orders/{order['id']}/cancel", headers=buyer.headers, json={"reason": words})
+    cancelled = body(answer)
+    assert (cancelled["status"], cancelled["payment_status"]) == ("cancelled", "refunded")
+    assert cancelled["refunded"] == gbp(2000)
+    assert await world.stock(buyer.sku) == (10, 0)
+    assert await world.charged(buyer.order_id()) == []
+    assert words not in str((await world.history(buyer.order_id())).to_json())
+    assert await world.shop.run("SELECT text FROM order_notes WHERE order_id = :id", id=buyer.order_id()) == [(words,)]
+
+
+async def test_missing_stock_is_told_and_the_same_cart_placed_after_a_delivery(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    buyer = await ready_buyer(client, world.shop, stock=1)
+    refused = problem(await buyer.check_out(), 409, "insufficient_stock")
+    assert refused["lines"] == [{"sku": buyer.sku, "requested": 2, "available": 1}]
+    failed = body(await client.get(f"/v1/orders/{buyer.order_id()}", headers=buyer.headers))
+    assert (failed["status"], failed["reason"]) == ("failed", "insufficient_stock")
+
+    await world.receive(buyer.sku, 1)
+    assert body(await buyer.check_out(), 201)["id"] == str(buyer.order_id(2))
+    assert await world.stock(buyer.sku) == (0, 0)
+
+
+async def test_a_price_that_changed_since_it_was_seen_holds_and_charges_nothing(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    buyer = await ready_buyer(client, world.shop, stock=10)
+    await world.shop.price(buyer.sku, 1100)
+    refused = problem(await buyer.check_out(PAYMENT | {"expected_total": gbp(2000)}), 409, "price_changed")
+    assert refused["quote"]["total"] == gbp(2200)
+    assert await world.stock(buyer.sku) == (10, 0)
+    assert await world.charged(buyer.order_id()) == []
+    assert body(await buyer.check_out(PAYMENT | {"expected_total": gbp(2200)}), 201)["total"] == gbp(2200)
+
+
+async def test_fifty_checkouts_of_one_cart_at_once_get_fifty_equal_answers(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    buyer = await ready_buyer(client, world.shop, stock=10)
+    answers = await asyncio.gather(*(buyer.check_out() for _ in range(50)))
+    assert Counter(answer.status_code for answer in answers) == {201: 50}
+    assert len({answer.content for answer in answers}) == 1
+    assert await world.stock(buyer.sku) == (8, 0)
+    assert await world.charged(buyer.order_id()) == [2000]
+
+
+async def test_twenty_checkouts_of_one_cart_that_lacks_stock_hold_nothing(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    buyer = await ready_buyer(client, world.shop, stock=1)
+    answers = await asyncio.gather(*(buyer.check_out() for _ in range(20)))
+    for answer in answers:
+        assert problem(answer, 409, "insufficient_stock")["lines"] == [
+            {"sku": buyer.sku, "requested": 2, "available": 1}
+        ]
+    assert await world.stock(buyer.sku) == (1, 0)
+
+
+async def test_a_cart_that_was_emptied_starts_no_workflow(client: httpx.AsyncClient, world: World) -> None:
+    buyer = await ready_buyer(client, world.shop)
+    body(await client.put(f"{buyer.path}/lines", headers=buyer.headers, json={"lines": []}))
+    problem(await buyer.check_out(), 409, "cart_empty")
+    assert not await world.client.is_running(buyer.order_id())
+    problem(await client.get(f"/v1/orders/{buyer.order_id()}", headers=buyer.headers), 404, "not_found")
