@@ -176,8 +176,8 @@ class PaymentActivities(contract.PaymentActivities):
                 payment = await self._provider.find(payment.reference)
         if payment.state is ProviderPaymentState.CANCELLED:
             async with self._sessions.begin() as session:
-                await payments.finish(session, operation.key, State.SUCCEEDED)
-                await payments.note_voided(session, request.order_id)
+                if await payments.finish(session, operation.key, State.SUCCEEDED):
+                    await payments.note_voided(session, request.order_id)
         elif payment.state is not ProviderPaymentState.CAPTURED:
             raise ProviderUnavailableError
         return payment
@@ -196,8 +196,8 @@ class PaymentActivities(contract.PaymentActivities):
             except ProviderRefusedError as refused:
                 await self._require_refunded(payment.reference, refused)
         async with self._sessions.begin() as session:
-            await payments.finish(session, operation.key, State.SUCCEEDED)
-            await payments.note_refunded(session, request.order_id, whole.amount)
+            if await payments.finish(session, operation.key, State.SUCCEEDED):
+                await payments.note_refunded(session, request.order_id, whole.amount)
         return PaymentReversed(Reversal.REFUNDED, whole.amount)
 
     async def _require_refunded(self, reference: str, refused: ProviderRefusedError) -> None:

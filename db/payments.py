@@ -76,7 +76,7 @@ WHERE id = :order_id AND payment_status = 'authorised'
 _REFUNDED = text("""
 UPDATE orders SET captured_amount = greatest(captured_amount, :amount), refunded_amount = :amount,
     payment_status = 'refunded', updated_at = now()
-WHERE id = :order_id AND refunded_amount < :amount
+WHERE id = :order_id
 """)
 
 

@@ -63,7 +63,8 @@ async def test_operator_is_called_once_and_the_decision_is_recorded_once(steps: 
     assert decided == [decided[0]] * 20
     assert (decided[0].status, decided[0].needs_operator) == (OrderStatus.PLACED, False)
     assert await steps.shop.run(
-        "SELECT type, from_status, to_status, actor, reason FROM order_events WHERE order_id = :id ORDER BY id OFFSET 2",
+        "SELECT type, from_status, to_status, actor, reason FROM order_events"
+        " WHERE order_id = :id ORDER BY id OFFSET 2",
         id=order.order_id,
     ) == [
         ("operator_needed", "placed", "placed", "system", "refund_refused"),
