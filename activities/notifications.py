@@ -55,12 +55,13 @@ class NotificationActivities(contract.NotificationActivities):
         try:
             await self._mailer.send(self._render(message))
         except MailRefusedError as refused:
-            await self._finish(message, NotificationState.REFUSED, str(refused.code))
+            await self._give_back(message, NotificationState.REFUSED, str(refused.code))
             raise refusal("mail_refused", f"The mail server refuses this message ({refused.code}).") from refused
         except MailUnavailableError:
-            await self._finish(message, NotificationState.PENDING, "unavailable")
+            await self._give_back(message, NotificationState.PENDING, "unavailable")
             raise
-        await self._finish(message, NotificationState.SENT)
+        async with self._sessions.begin() as session:
+            await notifications.note_sent(session, message.id)
 
     def _render(self, message: ClaimedMessage) -> Email:
         subject, text, html = self._renderer.email(
@@ -77,6 +78,6 @@ class NotificationActivities(contract.NotificationActivities):
         )
         return Email(message.message_id, message.email or "", subject, text, html)
 
-    async def _finish(self, message: ClaimedMessage, state: NotificationState, code: str | None = None) -> None:
+    async def _give_back(self, message: ClaimedMessage, state: NotificationState, code: str) -> None:
         async with self._sessions.begin() as session:
-            await notifications.finish(session, message.id, state, code)
+            await notifications.give_back(session, message, state, code)

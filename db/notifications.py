@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.columns import new_id
+from models.notifications import NotificationState
 
 _OWE = text("""
 INSERT INTO notifications (id, order_id, template, channel, n, state, message_id, attempts)
@@ -15,7 +16,10 @@ VALUES (:id, :order_id, :template, 'email', 1, 'pending', :message_id, 0)
 ON CONFLICT ON CONSTRAINT notifications_once DO NOTHING
 """)
 
-_DROP = text("UPDATE notifications SET state = 'dropped' WHERE order_id = :order_id AND state = 'pending'")
+_DROP = text("""
+UPDATE notifications SET state = 'dropped', claimed_until = NULL
+WHERE order_id = :order_id AND state IN ('pending', 'sending')
+""")
 
 # A claim outlives the mail server's time-out, so that two attempts never send at once; a dead one's runs out.
 _CLAIM = text("""
@@ -23,17 +27,22 @@ UPDATE notifications n SET state = 'sending', attempts = n.attempts + 1, claimed
 FROM orders o
 WHERE n.id = :id AND o.id = n.order_id
   AND (n.state = 'pending' OR (n.state = 'sending' AND n.claimed_until < now()))
-RETURNING n.id, n.order_id, n.template, n.message_id, o.email, o.number, o.currency, o.total_amount, o.shipping_address,
+RETURNING n.id, n.order_id, n.attempts, n.template, n.message_id, o.email, o.number, o.currency, o.total_amount, o.shipping_address,
     coalesce((SELECT json_agg(json_build_array(l.quantity, l.title, l.total_amount) ORDER BY l.position)
               FROM order_lines l WHERE l.order_id = o.id), '[]')
 """)
 
 _STATE = text("SELECT state FROM notifications WHERE id = :id")
 
-_FINISH = text("""
-UPDATE notifications SET state = :state, code = :code, claimed_until = NULL,
-    sent_at = CASE WHEN :state = 'sent' THEN now() ELSE sent_at END
-WHERE id = :id AND state = 'sending'
+# That a message went out is true whoever says it; that it did not is for the one who holds the claim to say.
+_SENT = text("""
+UPDATE notifications SET state = 'sent', code = NULL, claimed_until = NULL, sent_at = now()
+WHERE id = :id AND state <> 'sent'
+""")
+
+_GIVE_BACK = text("""
+UPDATE notifications SET state = :state, code = :code, claimed_until = NULL
+WHERE id = :id AND state = 'sending' AND attempts = :attempts
 """)
 
 _OF_ORDER = text("""
@@ -48,6 +57,8 @@ class ClaimedMessage:
 
     id: UUID
     order_id: UUID
+    attempts: int
+    """Which claim this is: the first, the second, and so on."""
     template: str
     message_id: str
     email: str | None
@@ -68,7 +79,7 @@ async def owe(session: AsyncSession, order_id: UUID, template: str) -> None:
 
 
 async def drop(session: AsyncSession, order_id: UUID) -> None:
-    """Forget the messages that nobody has begun to send: their order was cancelled."""
+    """Forget the messages that were not sent: their order was cancelled. One that is on its way may still arrive."""
     await session.execute(_DROP, {"order_id": order_id})
 
 
@@ -84,9 +95,14 @@ async def state(session: AsyncSession, notification_id: UUID) -> str | None:
     return found
 
 
-async def finish(session: AsyncSession, notification_id: UUID, state_: str, code: str | None = None) -> None:
-    """Note how the sending of a claimed message went."""
-    await session.execute(_FINISH, {"id": notification_id, "state": state_, "code": code})
+async def note_sent(session: AsyncSession, notification_id: UUID) -> None:
+    """Note that a message was handed over, also if its claim has run out meanwhile."""
+    await session.execute(_SENT, {"id": notification_id})
+
+
+async def give_back(session: AsyncSession, message: ClaimedMessage, state_: NotificationState, code: str) -> None:
+    """Note why a claimed message was not taken, unless the claim has run out and somebody else has it."""
+    await session.execute(_GIVE_BACK, {"id": message.id, "attempts": message.attempts, "state": state_, "code": code})
 
 
 async def of_order(session: AsyncSession, order_id: UUID) -> list[Any]:

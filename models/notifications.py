@@ -18,7 +18,7 @@ class NotificationState(StrEnum):
     SENT = "sent"
     REFUSED = "refused"
     DROPPED = "dropped"
-    """Its order was cancelled before anybody had begun to send it."""
+    """Its order was cancelled before it was sent."""
 
 
 class Notification(SQLModel, table=True):

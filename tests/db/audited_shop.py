@@ -58,7 +58,7 @@ class AuditedShop:
         [message] = (await self.steps.order(order.order_id)).messages
         async with self.steps.sessions.begin() as session:
             await notifications.claim(session, message)
-            await notifications.finish(session, message, "sent")
+            await notifications.note_sent(session, message)
         return order
 
     async def _retried(self) -> PlaceOrder:
