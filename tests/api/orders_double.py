@@ -7,6 +7,7 @@ from uuid import UUID
 
 from clients.orders import Accepted, OrderClient
 from contracts.orders import Cancel, OrderOutcome, Pay, PlaceOrder
+from domain.errors import TemporarilyUnavailableError
 
 Answer = OrderOutcome | Accepted | Exception
 
@@ -43,7 +44,7 @@ class OrdersDouble(OrderClient):
 
     def _answer(self, *question: object) -> OrderOutcome | Accepted:
         self.asked.append(question)
-        answer = self.answers.popleft()
+        answer = self.answers.popleft() if self.answers else TemporarilyUnavailableError("nobody answers")
         if isinstance(answer, Exception):
             raise answer
         return answer
