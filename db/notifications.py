@@ -27,7 +27,8 @@ UPDATE notifications n SET state = 'sending', attempts = n.attempts + 1, claimed
 FROM orders o
 WHERE n.id = :id AND o.id = n.order_id
   AND (n.state = 'pending' OR (n.state = 'sending' AND n.claimed_until < now()))
-RETURNING n.id, n.order_id, n.attempts, n.template, n.message_id, o.email, o.number, o.currency, o.total_amount, o.shipping_address,
+RETURNING n.id, n.order_id, n.attempts, n.template, n.message_id, o.email, o.number, o.currency, o.total_amount,
+    o.shipping_address,
     coalesce((SELECT json_agg(json_build_array(l.quantity, l.title, l.total_amount) ORDER BY l.position)
               FROM order_lines l WHERE l.order_id = o.id), '[]')
 """)
