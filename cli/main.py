@@ -31,7 +31,9 @@ COMMANDS = {
     "seed": Entry("cli.database:seed", "Load the demo catalogue."),
     "import": Entry("cli.importing:app", "Make catalogue and stock out of another system's files."),
     "replay": Entry("cli.replay:replay", "Place a retailer's invoices as real orders over the REST API."),
+    "orders": Entry("cli.orders.command:app", "Find, show, cancel, resolve and resume orders."),
     "audit": Entry("cli.audit.command:audit", "Check every invariant, and show the rows that break one."),
+    "check": Entry("cli.check:check", "Compile every template, and compare the migrations with the models."),
     "doctor": Entry("cli.doctor:doctor", "Check everything that Everorder needs, and say what to do."),
 }
 """A new command is one line here: nothing else has to know of it."""

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -13,17 +11,16 @@ from temporalio.testing import WorkflowEnvironment
 
 from cli.audit import audit
 from cli.audit.report import AuditReport
-from contracts.orders import PlaceOrder, order_workflow_id
+from contracts.orders import order_workflow_id
 from contracts.queues import TaskQueue
 from db import orders
 from db.audit.checks import Finding
-from db.engine import create_engine
 from domain.order_states import OrderStatus
+from tests.e2e.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
-from tests.support.sandbox import SECRET_KEY, SandboxForTests, running_sandbox
-from tests.support.shop import Shop
+from tests.support.sandbox import SandboxForTests
 from tests.support.temporal import running_temporal
-from tests.support.world import World, open_world
+from tests.support.world import World
 from workflows.order import OrderWorkflow
 
 AT_ONCE = timedelta(0)
@@ -36,25 +33,9 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @pytest.fixture
-def database(postgres: PostgresForTests) -> str:
-    return postgres.migrated()
-
-
-@pytest.fixture
-def sandbox(postgres: PostgresForTests) -> Iterator[SandboxForTests]:
-    with running_sandbox(postgres.url(f"sandbox_{uuid4().hex[:12]}")) as server:
-        yield server
-
-
-@pytest.fixture
-async def world(database: str, temporal: WorkflowEnvironment, sandbox: SandboxForTests) -> AsyncIterator[World]:
-    engine = create_engine(database)
-    async with open_world(Shop(engine), temporal.client, sandbox.url, SECRET_KEY) as world:
-        yield world
-        async for order_id in world.client.running():
-            if await world.client.is_running(order_id):
-                await world.temporal.get_workflow_handle(order_workflow_id(order_id)).terminate()
-    await engine.dispose()
+async def lone(postgres: PostgresForTests, temporal: WorkflowEnvironment) -> AsyncIterator[LoneWorld]:
+    async with lone_world(postgres, temporal.client) as lone:
+        yield lone
 
 
 async def audited(world: World, recheck: timedelta = AT_ONCE) -> AuditReport:
@@ -63,122 +44,119 @@ async def audited(world: World, recheck: timedelta = AT_ONCE) -> AuditReport:
     )
 
 
-async def broken(world: World, recheck: timedelta = AT_ONCE) -> dict[str, Finding]:
-    return (await audited(world, recheck)).broken_checks
+async def broken(world: World) -> dict[str, Finding]:
+    return (await audited(world)).broken_checks
 
 
-async def placed(world: World) -> PlaceOrder:
-    order = world.order_of(await world.cart((await world.goods(), 2)))
-    async with world.working():
-        outcome = await world.place(order)
-    assert outcome.status is OrderStatus.PLACED
-    return order
+async def resume(world: World, order_id: UUID) -> None:
+    async with world.sessions() as session:
+        await world.client.resume(await orders.restart(session, order_id))
 
 
-async def terminate(world: World, order_id: UUID) -> None:
-    await world.temporal.get_workflow_handle(order_workflow_id(order_id)).terminate()
-
-
-async def intent(sandbox: SandboxForTests, order_id: UUID, *, capture: str = "automatic", amount: int = 700) -> str:
-    """Take or reserve money behind the backend's back."""
-    answer = await sandbox.call(
-        "POST",
-        "/v1/payment_intents",
-        {
-            "amount": str(amount),
-            "currency": "gbp",
-            "capture_method": capture,
-            "confirm": "true",
-            "payment_method": "pm_card_visa",
-            "metadata[order_id]": str(order_id),
-        },
-    )
+async def taken(sandbox: SandboxForTests, order_id: UUID, *, capture: str = "automatic") -> str:
+    """Take 7.00 GBP behind the backend's back, or only reserve them."""
+    form = {
+        "amount": "700",
+        "currency": "gbp",
+        "capture_method": capture,
+        "confirm": "true",
+        "payment_method": "pm_card_visa",
+        "metadata[order_id]": str(order_id),
+    }
+    answer = await sandbox.call("POST", "/v1/payment_intents", form)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["id"])
 
 
-async def test_placed_order_is_clean_at_once_although_temporals_list_lags(world: World) -> None:
-    order = await placed(world)
-    report = await audited(world)
+async def test_placed_order_is_clean_at_once_although_temporals_list_lags(lone: LoneWorld) -> None:
+    order = await lone.placed()
+    report = await audited(lone.world)
 
     assert report.broken_checks == {}
     assert [one.id for one in report.invariants] == [f"I{number}" for number in range(1, 10)]
     checked = {finding.name: finding.checked for one in report.invariants for finding in one.findings}
-    assert checked["order_has_workflow"] == 1
-    assert checked["provider_agrees"] == 1
-    assert await world.client.is_running(order.order_id)
+    assert (checked["order_has_workflow"], checked["provider_agrees"], checked["captured_once"]) == (1, 1, 1)
+    assert await lone.world.client.is_running(order.order_id)
 
 
-async def test_terminated_workflow_is_found_and_resuming_the_order_heals_it(world: World) -> None:
-    order = await placed(world)
-    await terminate(world, order.order_id)
-    number = (await world.order(order.order_id)).number
+async def test_terminated_workflow_is_found_and_resuming_the_order_heals_it(lone: LoneWorld) -> None:
+    order = await lone.placed()
+    await lone.terminate(order.order_id)
+    number = (await lone.world.order(order.order_id)).number
 
-    findings = await broken(world)
+    findings = await broken(lone.world)
     assert {name: finding.rows for name, finding in findings.items()} == {
         "order_has_workflow": (
             {"order_id": str(order.order_id), "number": number, "status": "placed", "workflow_running": False},
         )
     }
 
-    async with world.sessions() as session:
-        await world.client.resume(await orders.restart(session, order.order_id))
-    async with world.working():
-        assert await broken(world) == {}
+    await resume(lone.world, order.order_id)
+    assert await broken(lone.world) == {}
 
 
-async def test_workflow_that_turns_up_while_it_is_looked_up_again_is_not_reported(world: World) -> None:
-    order = await placed(world)
-    await terminate(world, order.order_id)
-    auditing = asyncio.create_task(audited(world, timedelta(seconds=20)))
+async def test_workflow_that_turns_up_while_it_is_looked_up_again_is_not_reported(lone: LoneWorld) -> None:
+    order = await lone.placed()
+    await lone.terminate(order.order_id)
+    auditing = asyncio.create_task(audited(lone.world, timedelta(seconds=20)))
     await asyncio.sleep(1)
-    async with world.sessions() as session:
-        await world.client.resume(await orders.restart(session, order.order_id))
+    await resume(lone.world, order.order_id)
     assert (await auditing).broken_checks == {}
 
 
-async def test_running_workflow_without_an_order_is_found(world: World) -> None:
-    lost = world.order_of(uuid4())
-    await world.temporal.start_workflow(
+async def test_running_workflow_without_an_order_is_found(lone: LoneWorld) -> None:
+    lost = lone.world.order_of(uuid4())
+    await lone.world.temporal.start_workflow(
         OrderWorkflow.run, lost, id=order_workflow_id(lost.order_id), task_queue=TaskQueue.ORDERS
     )
     await asyncio.sleep(2)  # until Temporal lists it
 
-    findings = await broken(world)
+    findings = await broken(lone.world)
     assert list(findings) == ["workflow_has_order"]
     [row] = findings["workflow_has_order"].rows
     assert row == {"order_id": str(lost.order_id), "number": None, "status": None, "workflow_running": True}
 
-    await terminate(world, lost.order_id)
-    assert await broken(world) == {}
+    await lone.terminate(lost.order_id)
+    assert await broken(lone.world) == {}
 
 
-async def test_money_of_an_unknown_order_at_the_provider_is_found(world: World, sandbox: SandboxForTests) -> None:
-    await placed(world)
+async def test_workflow_of_an_ended_order_is_found_unless_its_buyer_is_still_to_be_told(lone: LoneWorld) -> None:
+    order = await lone.placed()
+    id_ = order.order_id
+    await lone.world.shop.run("UPDATE orders SET status = 'closed' WHERE id = :id", id=id_)
+    await lone.world.shop.run("UPDATE notifications SET state = 'pending', sent_at = NULL WHERE order_id = :id", id=id_)
+    assert "workflow_has_order" not in await broken(lone.world)
+
+    await lone.world.shop.run("UPDATE notifications SET state = 'dropped' WHERE order_id = :id", id=id_)
+    await asyncio.sleep(1)  # until Temporal lists it
+    [row] = (await broken(lone.world))["workflow_has_order"].rows
+    assert (row["order_id"], row["status"], row["workflow_running"]) == (str(id_), "closed", True)
+
+
+async def test_money_of_an_unknown_order_at_the_provider_is_found(lone: LoneWorld) -> None:
+    await lone.placed()
     unknown = uuid4()
-    reference = await intent(sandbox, unknown)
+    reference = await taken(lone.sandbox, unknown)
 
-    findings = await broken(world)
+    findings = await broken(lone.world)
     assert list(findings) == ["provider_knows_order"]
     [row] = findings["provider_knows_order"].rows
     assert row == {"order_id": str(unknown), "kept_by_provider": 700, "live": 0, "payments": reference}
 
 
-async def test_second_charge_and_reserved_money_and_foreign_refund_are_found(
-    world: World, sandbox: SandboxForTests
-) -> None:
-    charged, refunded = await placed(world), await placed(world)
-    await intent(sandbox, charged.order_id)
+async def test_second_charge_and_reserved_money_and_foreign_refund_are_found(lone: LoneWorld) -> None:
+    world, sandbox = lone.world, lone.sandbox
+    charged, refunded = await lone.placed(), await lone.placed()
+    await taken(sandbox, charged.order_id)
     [(own,)] = await world.shop.run(
         "SELECT provider_reference FROM payment_operations WHERE order_id = :id AND operation = 'capture'",
         id=refunded.order_id,
     )
     await sandbox.call("POST", "/v1/refunds", {"payment_intent": str(own), "amount": "500"})
-    cart = await world.cart((await world.goods(stock=1), 2))
-    failed = world.order_of(cart)
+    failed = world.order_of(await world.cart((await world.goods(stock=1), 2)))
     async with world.working():
         assert (await world.place(failed)).status is OrderStatus.FAILED
-    held = await intent(sandbox, failed.order_id, capture="manual")
+    held = await taken(sandbox, failed.order_id, capture="manual")
 
     findings = await broken(world)
     assert set(findings) == {"captured_once", "provider_agrees", "nothing_live_at_provider"}
@@ -193,32 +171,18 @@ async def test_second_charge_and_reserved_money_and_foreign_refund_are_found(
     assert (live["order_id"], live["status"], live["payments"]) == (str(failed.order_id), "failed", held)
 
 
-async def test_command_says_clean_with_0_and_broken_with_1(
-    world: World, sandbox: SandboxForTests, database: str
-) -> None:
-    order = await placed(world)
-    environment = os.environ | {
-        "DATABASE_URL": database,
-        "TEMPORAL_ADDRESS": world.temporal.service_client.config.target_host,
-        "EVERORDER_STRIPE_API_BASE": sandbox.url,
-        "EVERORDER_STRIPE_API_KEY": SECRET_KEY,
-    }
+async def test_command_ends_with_0_when_clean_and_with_1_and_the_row_when_broken(lone: LoneWorld) -> None:
+    order = await lone.placed()
+    code, output = await lone.everorder("audit", "--settled", "--json")
+    assert code == 0, output
+    assert json.loads(output)["ok"] is True
 
-    async def said(*options: str) -> tuple[int | None, str]:
-        command = [sys.executable, "-P", "-m", "cli.main", "audit", *options]
-        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
-        output, _ = await process.communicate()
-        return process.returncode, output.decode()
-
-    code, output = await said("--settled", "--json")
-    assert (code, json.loads(output)["ok"]) == (0, True)
-
-    await terminate(world, order.order_id)
-    code, output = await said("--settled", "--recheck", "0")
-    assert code == 1
+    await lone.terminate(order.order_id)
+    code, output = await lone.everorder("audit", "--settled", "--recheck", "0")
+    assert code == 1, output
     assert "I5 order_has_workflow: an open order has a running workflow; 1 broken" in output
     assert str(order.order_id) in output
 
-    code, output = await said()
-    assert code == 0
-    assert "--settled" in output
+    code, output = await lone.everorder("audit")
+    assert code == 0, output
+    assert "Every invariant holds." in output

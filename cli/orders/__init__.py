@@ -1,0 +1,1 @@
+"""What an operator does with orders at the terminal."""
