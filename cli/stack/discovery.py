@@ -1,5 +1,6 @@
 """How a command finds the stack that runs in this folder, so that `everorder audit` just works beside `make run`."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -13,7 +14,9 @@ DEFAULT_FOLDER = Path(".everorder")
 
 def join_running_stack() -> None:
     """Take the addresses of the stack in `.everorder`, unless the environment or `.env` names a database."""
-    if "DATABASE_URL" in os.environ or "DATABASE_URL" in dotenv_values(".env"):
+    told = {*os.environ, *dotenv_values(".env")}
+    if told & {"DATABASE_URL", "EVERORDER_DATABASE_URL"}:
         return
-    for name, value in json_file.read(DataFolder(DEFAULT_FOLDER).environment).items():
-        os.environ.setdefault(name, str(value))
+    with contextlib.suppress(PermissionError):  # somebody else's stack
+        for name, value in json_file.read(DataFolder(DEFAULT_FOLDER).environment).items():
+            os.environ.setdefault(name, str(value))

@@ -37,6 +37,6 @@ def _wait(processes: Sequence[psutil.Process], seconds: float) -> None:
 def _runs(process: psutil.Process) -> bool:
     """Tell whether it can still do anything: one that nobody has waited for yet can not."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except (psutil.NoSuchProcess, FileNotFoundError):
         return False
