@@ -1,6 +1,7 @@
 """The audit of a system at rest, with a real Temporal and a real payment server: what it says of each kind of loss."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -11,19 +12,21 @@ from temporalio.testing import WorkflowEnvironment
 
 from cli.audit import audit
 from cli.audit.report import AuditReport
-from contracts.orders import order_workflow_id
+from contracts.orders import Cancel, order_workflow_id
 from contracts.queues import TaskQueue
 from db import orders
 from db.audit.checks import Finding
+from domain.errors import IllegalStepError
 from domain.order_states import OrderStatus
 from tests.e2e.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
 from tests.support.sandbox import SandboxForTests
 from tests.support.temporal import running_temporal
-from tests.support.world import World
+from tests.support.world import VISA, WAIT, World
 from workflows.order import OrderWorkflow
 
 AT_ONCE = timedelta(0)
+DECLINED = "pm_card_chargeDeclinedInsufficientFunds"
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,28 @@ async def test_placed_order_is_clean_at_once_although_temporals_list_lags(lone: 
     checked = {finding.name: finding.checked for one in report.invariants for finding in one.findings}
     assert (checked["order_has_workflow"], checked["provider_agrees"], checked["captured_once"]) == (1, 1, 1)
     assert await lone.world.client.is_running(order.order_id)
+
+
+async def test_audit_of_a_shop_at_work_is_clean_at_every_moment(lone: LoneWorld) -> None:
+    world = lone.world
+    skus = [await world.goods(stock=30) for _ in range(3)]
+
+    async def bought(card: str) -> None:
+        order = world.order_of(await world.cart(*((sku, 1) for sku in skus)), card=card)
+        await world.place(order)
+        with contextlib.suppress(IllegalStepError):
+            await world.client.cancel(order.order_id, Cancel(), wait=WAIT)
+
+    async with world.working():
+        trade = asyncio.gather(*(bought(card) for card in [VISA, DECLINED] * 10))
+        audits = 0
+        while not trade.done():
+            assert (await audit(world.sessions)).broken_checks == {}
+            audits += 1
+        await trade
+    assert audits > 3
+    assert await broken(world) == {}
+    assert [await world.stock(sku) for sku in skus] == [(30, 0)] * 3
 
 
 async def test_terminated_workflow_is_found_and_resuming_the_order_heals_it(lone: LoneWorld) -> None:
