@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-import httpx
+import httpx2
 
 from cli.errors import CommandError
 
@@ -31,14 +31,14 @@ async def place_order(api_url: str) -> dict[str, Any]:
     try:
         async with (
             asyncio.timeout(_PATIENCE),
-            httpx.AsyncClient(base_url=api_url, timeout=_PATIENCE, trust_env=False) as client,
+            httpx2.AsyncClient(base_url=api_url, timeout=_PATIENCE, trust_env=False) as client,
         ):
             return await _shop(client)
-    except (httpx.HTTPError, TimeoutError) as error:
+    except (httpx2.HTTPError, TimeoutError) as error:
         raise DemoError(f"the API did not answer in time ({type(error).__name__})") from None
 
 
-async def _shop(client: httpx.AsyncClient) -> dict[str, Any]:
+async def _shop(client: httpx2.AsyncClient) -> dict[str, Any]:
     cart = await _call(client, "POST", "/v1/carts", {})
     client.headers["X-Cart-Token"] = cart["token"]
     for sku in await _two_skus(client):
@@ -50,7 +50,7 @@ async def _shop(client: httpx.AsyncClient) -> dict[str, Any]:
     return await _settled(client, str(accepted.get("order_id") or accepted["id"]))
 
 
-async def _two_skus(client: httpx.AsyncClient) -> list[str]:
+async def _two_skus(client: httpx2.AsyncClient) -> list[str]:
     products = await _call(client, "GET", "/v1/products?in_stock=true&limit=2")
     skus = [product["variants"][0]["sku"] for product in products["items"] if product["variants"]]
     if not skus:
@@ -58,7 +58,7 @@ async def _two_skus(client: httpx.AsyncClient) -> list[str]:
     return skus
 
 
-async def _settled(client: httpx.AsyncClient, order_id: str) -> dict[str, Any]:
+async def _settled(client: httpx2.AsyncClient, order_id: str) -> dict[str, Any]:
     """Wait until a checkout that was accepted has become an order."""
     while True:
         order = await _call(client, "GET", f"/v1/orders/{order_id}")
@@ -69,7 +69,7 @@ async def _settled(client: httpx.AsyncClient, order_id: str) -> dict[str, Any]:
     return order
 
 
-async def _call(client: httpx.AsyncClient, method: str, path: str, body: object = None) -> dict[str, Any]:
+async def _call(client: httpx2.AsyncClient, method: str, path: str, body: object = None) -> dict[str, Any]:
     answer = await client.request(method, path, json=body)
     if answer.is_error:
         raise DemoError(f"{method} {path} answered {answer.status_code}: {answer.text}")

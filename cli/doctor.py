@@ -10,7 +10,7 @@ from typing import Annotated
 
 import aiosmtplib
 import asyncpg
-import httpx
+import httpx2
 import typer
 from rich.console import Console
 from temporalio.service import RPCError
@@ -124,9 +124,9 @@ async def _temporal(settings: Settings) -> str:
 async def _payments(settings: Settings) -> str:
     address = settings.stripe_api_base or _STRIPE
     try:
-        async with httpx.AsyncClient(timeout=_PATIENCE) as client:
+        async with httpx2.AsyncClient(timeout=_PATIENCE) as client:
             await client.get(address)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise UnwellError(
             f"{address} does not answer ({type(error).__name__})", "correct EVERORDER_STRIPE_API_BASE"
         ) from None

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Self
 
 _CODE = re.compile(r"[A-Z]{3}")
@@ -53,6 +54,11 @@ class Money:
     def __le__(self, other: "Money") -> bool:
         self._same_currency(other)
         return self.amount <= other.amount
+
+    def __str__(self) -> str:
+        """Write the amount as people read it: `12.34 GBP`."""
+        digits = minor_unit_digits(self.currency)
+        return f"{Decimal(self.amount).scaleb(-digits):.{digits}f} {self.currency}"
 
     def _same_currency(self, other: "Money") -> None:
         if self.currency != other.currency:

@@ -1,11 +1,8 @@
 """Messages out of Jinja2 templates: `templates/email/<name>.subject.j2`, `.txt.j2` and `.html.j2`."""
 
-from decimal import Decimal
 from importlib.resources import files
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
-from domain.money import Money, minor_unit_digits
 
 
 class JinjaRenderer:
@@ -19,7 +16,6 @@ class JinjaRenderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters["money"] = money
 
     def email(self, template: str, context: dict[str, object]) -> tuple[str, str, str]:
         """Render subject (one line), plain text and HTML."""
@@ -40,9 +36,3 @@ class JinjaRenderer:
             jinja2.TemplateSyntaxError: it is wrong.
         """
         self._environment.get_template(name)
-
-
-def money(amount: Money) -> str:
-    """Write an amount as people read it: `12.34 GBP`."""
-    digits = minor_unit_digits(amount.currency)
-    return f"{Decimal(amount.amount).scaleb(-digits):.{digits}f} {amount.currency}"

@@ -144,13 +144,13 @@ class OrderWorkflow:
         answer = await self._ask_provider(
             PaymentActivities.authorise,
             AuthorisePayment(order.order_id, attempt, total, order.payment_method or ""),
-            f"Authorise {self._told.money(total)}",
+            f"Authorise {total}",
         )
         if answer.decision is PaymentDecision.APPROVED:
             answer = await self._ask_provider(
                 PaymentActivities.capture,
                 CapturePayment(order.order_id, attempt, total),
-                f"Capture {self._told.money(total)}",
+                f"Capture {total}",
             )
         if answer.decision is PaymentDecision.DECLINED:
             await self._require_payment(answer.code or "declined")

@@ -8,7 +8,6 @@ from temporalio.common import SearchAttributeUpdate
 
 from contracts.orders import OrderSnapshot, TimelineEntry
 from contracts.search_attributes import CUSTOMER_ID, NEEDS_OPERATOR, ORDER_NUMBER, ORDER_STATUS, ORDER_TOTAL
-from domain.money import Money
 
 
 class Story:
@@ -27,11 +26,6 @@ class Story:
         self._order = order
         workflow.set_current_details(self._details(order))
 
-    @staticmethod
-    def money(amount: Money) -> str:
-        """Write an amount as a person would read it, in minor units of its currency."""
-        return f"{amount.amount} {amount.currency} (minor units)"
-
     def _changes(self, order: OrderSnapshot) -> list[SearchAttributeUpdate[Any]]:
         before = self._order
         updates: list[SearchAttributeUpdate[Any]] = []
@@ -46,7 +40,7 @@ class Story:
         return updates
 
     def _details(self, order: OrderSnapshot) -> str:
-        lines = [f"### {order.number}: {order.status}, payment {order.payment_status}", self.money(order.total)]
+        lines = [f"### {order.number}: {order.status}, payment {order.payment_status}", str(order.total)]
         if order.reason:
             lines.append(f"Reason: `{order.reason}`")
         if order.needs_operator:

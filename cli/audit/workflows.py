@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from clients.orders import OrderClient
-from db.audit.checks import Finding, found
+from db.audit.checks import Finding, Tally
 from db.audit.workflows import Standing, open_orders, standings
 from db.engine import Sessions
 
@@ -95,4 +95,8 @@ def _batches(orders: Sequence[UUID]) -> list[Sequence[UUID]]:
 
 
 def _finding(name: str, says: str, suspects: Suspects, wrong: list[_Wrong], *, running: bool) -> Finding:
-    return found(name, says, suspects.compared, [one.row() for one in wrong if one.running is running])
+    tally = Tally()
+    for one in wrong:
+        if one.running is running:
+            tally.add(one.row())
+    return tally.finding(name, says, suspects.compared)

@@ -9,7 +9,6 @@ from cli.orders.desk import OrderFile
 from contracts.orders import order_workflow_id
 from db.orders import OrderView
 from domain.money import Money
-from providers.rendering import money
 
 _MOMENT = "%Y-%m-%d %H:%M:%S"
 
@@ -26,7 +25,7 @@ def print_list(orders: Sequence[OrderView], console: Console) -> None:
             order.number,
             order.status + flag,
             order.payment_status,
-            money(Money(order.total, order.currency)),
+            str(Money(order.total, order.currency)),
             f"{order.created_at:{_MOMENT}}",
             str(order.id),
         )
@@ -57,7 +56,7 @@ def _print_summary(file: OrderFile, console: Console) -> None:
         "refunded": order.refunded,
     }
     console.print(f"id {order.id}, cart {order.cart_id}, created {order.created_at:{_MOMENT}} UTC", soft_wrap=True)
-    said = [f"{name} {money(Money(amount, order.currency))}" for name, amount in parts.items() if amount]
+    said = [f"{name} {Money(amount, order.currency)}" for name, amount in parts.items() if amount]
     console.print(", ".join(said) or "total 0", soft_wrap=True)
 
 
@@ -66,7 +65,7 @@ def _print_lines(order: OrderView, console: Console) -> None:
     for name in ("quantity", "unit price", "total"):
         table.add_column(name, justify="right")
     for line in order.lines:
-        unit_price, total = (money(Money(amount, order.currency)) for amount in (line.unit_price, line.total))
+        unit_price, total = (str(Money(amount, order.currency)) for amount in (line.unit_price, line.total))
         table.add_row(line.sku, line.title, str(line.quantity), unit_price, total)
     console.print(table)
 
@@ -86,7 +85,7 @@ def _print_operations(file: OrderFile, console: Console) -> None:
     table = Table("payment operation", "amount", "state", "code", "at the provider")
     for one in file.operations:
         name = f"{one.operation} {one.attempt}"
-        table.add_row(name, money(one.amount), one.state, one.code or "", one.reference or "")
+        table.add_row(name, str(one.amount), one.state, one.code or "", one.reference or "")
     console.print(table)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import asyncpg
-import httpx
+import httpx2
 
 from cli.stack.ports import HOST
 
@@ -36,9 +36,9 @@ def answers(url: str) -> Ready:
 
     async def ready() -> bool:
         try:
-            async with httpx.AsyncClient(timeout=_PATIENCE, trust_env=False, verify=False) as client:  # noqa: S501
+            async with httpx2.AsyncClient(timeout=_PATIENCE, trust_env=False, verify=False) as client:  # noqa: S501
                 return (await client.get(url)).is_success
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return False
 
     return ready

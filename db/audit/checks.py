@@ -1,7 +1,7 @@
 """What an invariant is to the audit: checks, each a query for the rows that break it, and what was found."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -61,6 +61,24 @@ class Finding:
     rows: tuple[Row, ...] = ()
 
 
+@dataclass(slots=True)
+class Tally:
+    """Counts what breaks a check that is not made by a query alone, and keeps the first rows of it."""
+
+    broken: int = 0
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, row: Mapping[str, object]) -> None:
+        """Count one more broken row."""
+        self.broken += 1
+        if len(self.rows) < MOST_ROWS:
+            self.rows.append(plain(row))
+
+    def finding(self, name: str, says: str, checked: int) -> Finding:
+        """Sum up."""
+        return Finding(name, says, checked, self.broken, tuple(self.rows))
+
+
 async def examine(
     session: AsyncSession, checks: Iterable[Check], values: Mapping[str, object], counts: Mapping[Subject, int]
 ) -> tuple[Finding, ...]:
@@ -72,12 +90,6 @@ async def count(session: AsyncSession) -> dict[Subject, int]:
     """Count every table that is looked through."""
     counts = [select(func.count()).select_from(table(subject)).scalar_subquery() for subject in Subject]
     return dict(zip(Subject, (await session.execute(select(*counts))).one(), strict=True))
-
-
-def found(name: str, says: str, checked: int, rows: Iterable[Mapping[str, object]]) -> Finding:
-    """Sum up a check that was not made by a query alone."""
-    broken = list(rows)
-    return Finding(name, says, checked, len(broken), tuple(plain(row) for row in broken[:MOST_ROWS]))
 
 
 def plain(row: Mapping[str, object]) -> Row:

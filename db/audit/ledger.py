@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.audit.checks import Finding, found
+from db.audit.checks import Finding, Tally
 from domain.order_states import UNPLACED_ENDS
 from domain.provider_payments import ProviderPayment, ProviderPaymentState
 
@@ -31,7 +31,7 @@ class Account:
 
 
 Accounts = dict[UUID, Account]
-Rows = list[dict[str, object]]
+_NOTHING = Account()
 
 
 async def read(payments: AsyncIterator[ProviderPayment]) -> Accounts:
@@ -51,39 +51,39 @@ async def read(payments: AsyncIterator[ProviderPayment]) -> Accounts:
 
 async def compare(session: AsyncSession, accounts: Accounts) -> tuple[Finding, ...]:
     """Compare a ledger with the books of every order. The ledger has to be as new as the snapshot."""
-    differing: Rows = []
-    live: Rows = []
+    differing, live = Tally(), Tally()
     strange = dict(accounts)
     orders = 0
     async for order_id, number, status, kept in await session.stream(_OURS):
         orders += 1
-        account = strange.pop(order_id, None) or Account()
+        account = strange.pop(order_id, _NOTHING)
         order = {"order_id": order_id, "number": number, "status": status, "payments": account.references}
         if account.kept != kept:
-            differing.append(order | {"kept_by_operations": kept, "kept_by_provider": account.kept})
+            differing.add(order | {"kept_by_operations": kept, "kept_by_provider": account.kept})
         if account.live and status in UNPLACED_ENDS:
-            live.append(order | {"live": account.live})
+            live.add(order | {"live": account.live})
     return (
-        found("provider_agrees", "captured - refunded is the same at the provider", orders, differing),
-        found("nothing_live_at_provider", "no live authorisation of an order that is over", orders, live),
-        found(
-            "provider_knows_order", "the provider has no money of an unknown order", len(accounts), _unknown(strange)
+        differing.finding("provider_agrees", "captured - refunded is the same at the provider", orders),
+        live.finding("nothing_live_at_provider", "no live authorisation of an order that is over", orders),
+        _money_of(strange).finding(
+            "provider_knows_order", "the provider has no money of an unknown order", len(accounts)
         ),
-        found("captured_once", "one captured payment an order", len(accounts), _twice(accounts)),
+        _twice(accounts).finding("captured_once", "one captured payment an order", len(accounts)),
     )
 
 
-def _unknown(accounts: Accounts) -> Rows:
-    return [
-        {"order_id": order_id, "kept_by_provider": account.kept, "live": account.live, "payments": account.references}
-        for order_id, account in accounts.items()
-        if account.kept or account.live
-    ]
+def _money_of(strange: Accounts) -> Tally:
+    tally = Tally()
+    for order_id, account in strange.items():
+        if account.kept or account.live:
+            row = {"order_id": order_id, "kept_by_provider": account.kept, "live": account.live}
+            tally.add(row | {"payments": account.references})
+    return tally
 
 
-def _twice(accounts: Accounts) -> Rows:
-    return [
-        {"order_id": order_id, "captures": account.captures, "payments": account.references}
-        for order_id, account in accounts.items()
-        if account.captures > 1
-    ]
+def _twice(accounts: Accounts) -> Tally:
+    tally = Tally()
+    for order_id, account in accounts.items():
+        if account.captures > 1:
+            tally.add({"order_id": order_id, "captures": account.captures, "payments": account.references})
+    return tally

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-import httpx
+import httpx2
 
 
-def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+def problem(response: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     """Check that an answer is a whole problem document, and return it."""
     document: dict[str, Any] = json.loads(response.content)
     assert (response.status_code, document.get("code")) == (status, code), document
@@ -25,7 +25,7 @@ def locations(document: dict[str, Any]) -> list[list[str | int]]:
     return [error["loc"] for error in document["errors"]]
 
 
-def body(response: httpx.Response, status: int = 200) -> dict[str, Any]:
+def body(response: httpx2.Response, status: int = 200) -> dict[str, Any]:
     """Check that an answer is a success, and return its content."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/json"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import httpx
+import httpx2
 
 from domain.order_ids import order_id
 from models.columns import new_id
@@ -22,7 +22,7 @@ MOMENT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 class Buyer:
     """`headers` open the cart and its orders."""
 
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     shop: Shop
     cart_id: UUID
     headers: dict[str, str]
@@ -35,7 +35,7 @@ class Buyer:
     def order_id(self, attempt: int = 1) -> UUID:
         return order_id(self.cart_id, attempt)
 
-    async def check_out(self, content: Any = None, **headers: str) -> httpx.Response:
+    async def check_out(self, content: Any = None, **headers: str) -> httpx2.Response:
         return await self.client.post(
             f"{self.path}/checkout", json=PAYMENT if content is None else content, headers=self.headers | headers
         )
@@ -74,7 +74,7 @@ class Buyer:
         await self.shop.run("UPDATE carts SET status = :status WHERE id = :id", status=status, id=self.cart_id)
 
 
-async def ready_buyer(client: httpx.AsyncClient, shop: Shop, *, stock: int = 100) -> Buyer:
+async def ready_buyer(client: httpx2.AsyncClient, shop: Shop, *, stock: int = 100) -> Buyer:
     """Fill a cart with two of one SKU, an e-mail and an address, as a guest does."""
     sku = await shop.buyable(amount=1000, stock=stock)
     cart = body(await client.post("/v1/carts", json={}), 201)

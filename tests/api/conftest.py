@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -44,18 +44,18 @@ async def app(settings: Settings, orders: OrdersDouble) -> AsyncIterator[FastAPI
 
 
 @pytest.fixture(scope="session")
-async def guest(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+async def guest(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
     """Somebody who shows nothing."""
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.example") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://shop.example") as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-async def staff(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+async def staff(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
     """Somebody who shows the service token."""
     headers = {"Authorization": f"Bearer {SERVICE_TOKEN}"}
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://shop.example", headers=headers) as client:
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://shop.example", headers=headers) as client:
         yield client
 
 

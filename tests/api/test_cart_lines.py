@@ -2,7 +2,7 @@ import asyncio
 import json
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from sqlalchemy import event
 
@@ -10,12 +10,12 @@ from tests.api.answers import body, gbp, locations, problem
 from tests.support.shop import Shop
 
 
-async def opened(guest: httpx.AsyncClient, **wanted: Any) -> tuple[str, dict[str, str]]:
+async def opened(guest: httpx2.AsyncClient, **wanted: Any) -> tuple[str, dict[str, str]]:
     cart = body(await guest.post("/v1/carts", json=wanted), 201)
     return f"/v1/carts/{cart['id']}", {"X-Cart-Token": cart["token"]}
 
 
-async def imported(staff: httpx.AsyncClient, currency: str = "GBP") -> str:
+async def imported(staff: httpx2.AsyncClient, currency: str = "GBP") -> str:
     return f"/v1/carts/{body(await staff.post('/v1/carts', json={'currency': currency}), 201)['id']}"
 
 
@@ -23,7 +23,7 @@ def lines(cart: dict[str, Any]) -> list[tuple[str, int, int]]:
     return [(line["sku"], line["quantity"], line["total"]["amount"]) for line in cart["lines"]]
 
 
-async def test_a_line_is_priced_and_summed(guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_a_line_is_priced_and_summed(guest: httpx2.AsyncClient, shop: Shop) -> None:
     path, token = await opened(guest)
     mug, plate = shop.sku("MUG"), await shop.buyable("PLATE", amount=700)
     await shop.product(mug, title="Enamel mug", variant_title="blue", prices={"GBP": 1250, "EUR": 1500})
@@ -47,7 +47,7 @@ async def test_a_line_is_priced_and_summed(guest: httpx.AsyncClient, shop: Shop)
 
 
 async def test_a_quantity_is_set_not_added_and_a_line_removed_twice_is_gone(
-    guest: httpx.AsyncClient, shop: Shop
+    guest: httpx2.AsyncClient, shop: Shop
 ) -> None:
     path, token = await opened(guest)
     sku = await shop.buyable(amount=100)
@@ -59,7 +59,7 @@ async def test_a_quantity_is_set_not_added_and_a_line_removed_twice_is_gone(
         assert (lines(cart), cart["total"]) == ([], gbp(0))
 
 
-async def test_a_sku_with_a_slash_and_a_space_is_a_sku(guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_a_sku_with_a_slash_and_a_space_is_a_sku(guest: httpx2.AsyncClient, shop: Shop) -> None:
     path, token = await opened(guest)
     sku = await shop.buyable("A/B c%")
     url = f"{path}/lines/{sku.replace('%', '%25').replace('/', '%2F').replace(' ', '%20')}"
@@ -67,7 +67,7 @@ async def test_a_sku_with_a_slash_and_a_space_is_a_sku(guest: httpx.AsyncClient,
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 1_000_001, 10**30, 1.0, 1.5, "1", True, None, [1], float("inf")])
-async def test_a_quantity_that_is_none_changes_nothing(guest: httpx.AsyncClient, shop: Shop, quantity: Any) -> None:
+async def test_a_quantity_that_is_none_changes_nothing(guest: httpx2.AsyncClient, shop: Shop, quantity: Any) -> None:
     path, token = await opened(guest)
     sku = await shop.buyable()
     headers = token | {"Content-Type": "application/json"}
@@ -81,14 +81,14 @@ async def test_a_quantity_that_is_none_changes_nothing(guest: httpx.AsyncClient,
     assert await shop.contents() == before
 
 
-async def test_a_million_of_one_article_is_a_quantity(guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_a_million_of_one_article_is_a_quantity(guest: httpx2.AsyncClient, shop: Shop) -> None:
     path, token = await opened(guest)
     sku = await shop.buyable(amount=1)
     cart = body(await guest.put(f"{path}/lines/{sku}", headers=token, json={"quantity": 1_000_000}))
     assert cart["total"] == gbp(1_000_000)
 
 
-async def test_an_article_that_is_not_sold_is_an_unknown_sku(guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_an_article_that_is_not_sold_is_an_unknown_sku(guest: httpx2.AsyncClient, shop: Shop) -> None:
     path, token = await opened(guest)
     draft, archived, known = shop.sku(), shop.sku(), await shop.buyable("CASE")
     await shop.product(draft, status="draft")
@@ -105,7 +105,7 @@ async def test_an_article_that_is_not_sold_is_an_unknown_sku(guest: httpx.AsyncC
 
 
 async def test_an_article_without_a_price_in_the_currency_of_the_cart_is_refused(
-    guest: httpx.AsyncClient, shop: Shop
+    guest: httpx2.AsyncClient, shop: Shop
 ) -> None:
     path, token = await opened(guest, currency="EUR")
     sku = await shop.buyable()
@@ -116,7 +116,7 @@ async def test_an_article_without_a_price_in_the_currency_of_the_cart_is_refused
 
 
 @pytest.mark.parametrize("sku", ["%00", "a%00b", "%0A", "%C2%85", "x" * 201])
-async def test_a_sku_that_can_not_be_one_is_refused(guest: httpx.AsyncClient, shop: Shop, sku: str) -> None:
+async def test_a_sku_that_can_not_be_one_is_refused(guest: httpx2.AsyncClient, shop: Shop, sku: str) -> None:
     path, token = await opened(guest)
     refused = problem(
         await guest.put(f"{path}/lines/{sku}", headers=token, json={"quantity": 1}), 422, "validation_error"
@@ -124,7 +124,7 @@ async def test_a_sku_that_can_not_be_one_is_refused(guest: httpx.AsyncClient, sh
     assert locations(refused) == [["path", "sku"]]
 
 
-async def test_all_lines_are_replaced_at_once_in_their_order(guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_all_lines_are_replaced_at_once_in_their_order(guest: httpx2.AsyncClient, shop: Shop) -> None:
     path, token = await opened(guest)
     skus = [await shop.buyable(amount=amount) for amount in (300, 100, 200)]
     body(await guest.put(f"{path}/lines/{skus[0]}", headers=token, json={"quantity": 9}))
@@ -137,7 +137,7 @@ async def test_all_lines_are_replaced_at_once_in_their_order(guest: httpx.AsyncC
     assert (emptied["lines"], emptied["total"]) == ([], gbp(0))
 
 
-async def test_a_guest_may_not_set_a_price(guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_a_guest_may_not_set_a_price(guest: httpx2.AsyncClient, shop: Shop) -> None:
     path, token = await opened(guest)
     sku = await shop.buyable()
     before = await shop.contents()
@@ -146,7 +146,7 @@ async def test_a_guest_may_not_set_a_price(guest: httpx.AsyncClient, shop: Shop)
     assert await shop.contents() == before
 
 
-async def test_an_importer_sells_one_sku_at_two_prices(staff: httpx.AsyncClient, shop: Shop) -> None:
+async def test_an_importer_sells_one_sku_at_two_prices(staff: httpx2.AsyncClient, shop: Shop) -> None:
     path = await imported(staff)
     sku = await shop.buyable(amount=1000)
     wanted = [
@@ -159,7 +159,7 @@ async def test_an_importer_sells_one_sku_at_two_prices(staff: httpx.AsyncClient,
     assert cart["total"] == gbp(2700)
 
 
-async def test_an_own_price_needs_no_price_in_the_catalogue(staff: httpx.AsyncClient, shop: Shop) -> None:
+async def test_an_own_price_needs_no_price_in_the_catalogue(staff: httpx2.AsyncClient, shop: Shop) -> None:
     path = await imported(staff, "EUR")
     sku = await shop.buyable()
     price = {"amount": 99, "currency": "EUR"}
@@ -167,7 +167,7 @@ async def test_an_own_price_needs_no_price_in_the_catalogue(staff: httpx.AsyncCl
     assert cart["total"] == price
 
 
-async def test_an_own_price_in_another_currency_is_refused(staff: httpx.AsyncClient, shop: Shop) -> None:
+async def test_an_own_price_in_another_currency_is_refused(staff: httpx2.AsyncClient, shop: Shop) -> None:
     path = await imported(staff, "EUR")
     sku = await shop.buyable()
     before = await shop.contents()
@@ -177,7 +177,7 @@ async def test_an_own_price_in_another_currency_is_refused(staff: httpx.AsyncCli
 
 
 @pytest.mark.parametrize("amount", [-1, 2**53, 1.5, "1", None, True])
-async def test_an_own_price_that_is_none_is_refused(staff: httpx.AsyncClient, shop: Shop, amount: Any) -> None:
+async def test_an_own_price_that_is_none_is_refused(staff: httpx2.AsyncClient, shop: Shop, amount: Any) -> None:
     path = await imported(staff)
     sku = await shop.buyable()
     wanted = {"lines": [{"sku": sku, "quantity": 1, "unit_price": {"amount": amount, "currency": "GBP"}}]}
@@ -185,7 +185,7 @@ async def test_an_own_price_that_is_none_is_refused(staff: httpx.AsyncClient, sh
     assert locations(refused) == [["body", "lines", 0, "unit_price", "amount"]]
 
 
-async def test_a_total_that_no_number_holds_exactly_is_refused(staff: httpx.AsyncClient, shop: Shop) -> None:
+async def test_a_total_that_no_number_holds_exactly_is_refused(staff: httpx2.AsyncClient, shop: Shop) -> None:
     path = await imported(staff)
     sku = await shop.buyable()
     before = await shop.contents()
@@ -199,7 +199,7 @@ async def test_a_total_that_no_number_holds_exactly_is_refused(staff: httpx.Asyn
 
 
 async def test_a_cart_takes_a_thousand_lines_and_not_one_more(
-    guest: httpx.AsyncClient, staff: httpx.AsyncClient, shop: Shop
+    guest: httpx2.AsyncClient, staff: httpx2.AsyncClient, shop: Shop
 ) -> None:
     path = await imported(staff)
     sku, other = await shop.buyable(amount=1), await shop.buyable(amount=1)
@@ -215,7 +215,7 @@ async def test_a_cart_takes_a_thousand_lines_and_not_one_more(
 
 
 async def test_a_change_takes_as_many_statements_for_a_thousand_lines_as_for_one(
-    staff: httpx.AsyncClient, shop: Shop
+    staff: httpx2.AsyncClient, shop: Shop
 ) -> None:
     path = await imported(staff)
     skus = [shop.sku(f"N{number}") for number in range(1000)]
@@ -254,7 +254,7 @@ async def test_a_change_takes_as_many_statements_for_a_thousand_lines_as_for_one
 
 
 async def test_a_line_that_left_the_shop_is_shown_counts_nothing_and_can_be_removed(
-    guest: httpx.AsyncClient, shop: Shop
+    guest: httpx2.AsyncClient, shop: Shop
 ) -> None:
     path, token = await opened(guest)
     gone, unpriced, kept = await shop.buyable(), await shop.buyable(), await shop.buyable(amount=250)
@@ -281,7 +281,7 @@ async def test_a_line_that_left_the_shop_is_shown_counts_nothing_and_can_be_remo
     assert lines(cart) == [(kept, 3, 750)]
 
 
-async def test_twenty_changes_of_one_cart_at_once_all_take_effect(guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_twenty_changes_of_one_cart_at_once_all_take_effect(guest: httpx2.AsyncClient, shop: Shop) -> None:
     path, token = await opened(guest)
     skus = [await shop.buyable(amount=10) for _ in range(20)]
     answers = await asyncio.gather(

@@ -3,7 +3,7 @@ import json
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
 
 from tests.api.answers import body, gbp, locations, problem
@@ -21,13 +21,13 @@ ADDRESS = {
 }
 
 
-async def opened(guest: httpx.AsyncClient, **wanted: Any) -> tuple[str, dict[str, str]]:
+async def opened(guest: httpx2.AsyncClient, **wanted: Any) -> tuple[str, dict[str, str]]:
     """Open a cart; return its path and the header that opens it."""
     cart = body(await guest.post("/v1/carts", json=wanted), 201)
     return f"/v1/carts/{cart['id']}", {"X-Cart-Token": cart["token"]}
 
 
-async def test_a_guest_opens_an_empty_cart_in_the_currency_of_the_shop(guest: httpx.AsyncClient) -> None:
+async def test_a_guest_opens_an_empty_cart_in_the_currency_of_the_shop(guest: httpx2.AsyncClient) -> None:
     response = await guest.post("/v1/carts")
     cart = body(response, 201)
     assert UUID(cart.pop("id")).version == 7
@@ -52,20 +52,20 @@ async def test_a_guest_opens_an_empty_cart_in_the_currency_of_the_shop(guest: ht
     }
 
 
-async def test_the_secret_of_a_cart_is_stored_as_a_digest_only(guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_the_secret_of_a_cart_is_stored_as_a_digest_only(guest: httpx2.AsyncClient, shop: Shop) -> None:
     path, token = await opened(guest)
     [row] = await shop.run("SELECT * FROM carts WHERE id = :id", id=path.rpartition("/")[2])
     assert token["X-Cart-Token"] not in map(str, row)
 
 
-async def test_a_cart_is_shown_to_who_has_its_secret_but_without_it(guest: httpx.AsyncClient) -> None:
+async def test_a_cart_is_shown_to_who_has_its_secret_but_without_it(guest: httpx2.AsyncClient) -> None:
     path, token = await opened(guest, currency="EUR")
     shown = body(await guest.get(path, headers=token))
     assert shown["currency"] == "EUR"
     assert "token" not in shown
 
 
-async def test_a_cart_is_not_there_for_anybody_else(guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_a_cart_is_not_there_for_anybody_else(guest: httpx2.AsyncClient, shop: Shop) -> None:
     path, _ = await opened(guest)
     _, foreign = await opened(guest)
     sku = await shop.buyable()
@@ -82,7 +82,7 @@ async def test_a_cart_is_not_there_for_anybody_else(guest: httpx.AsyncClient, sh
     assert await shop.contents() == before
 
 
-async def test_an_unknown_cart_looks_like_somebody_elses(guest: httpx.AsyncClient, staff: httpx.AsyncClient) -> None:
+async def test_an_unknown_cart_looks_like_somebody_elses(guest: httpx2.AsyncClient, staff: httpx2.AsyncClient) -> None:
     path = f"/v1/carts/{uuid4()}"
     problem(await guest.get(path, headers={"X-Cart-Token": "a" * 43}), 404, "not_found")
     problem(await staff.get(path), 404, "not_found")
@@ -91,13 +91,13 @@ async def test_an_unknown_cart_looks_like_somebody_elses(guest: httpx.AsyncClien
     assert malformed["errors"] == [{"loc": ["path", "cart_id"], "msg": "Input should be a valid UUID"}]
 
 
-async def test_the_service_token_opens_every_cart(guest: httpx.AsyncClient, staff: httpx.AsyncClient) -> None:
+async def test_the_service_token_opens_every_cart(guest: httpx2.AsyncClient, staff: httpx2.AsyncClient) -> None:
     path, _ = await opened(guest)
     assert body(await staff.get(path))["id"] == path.rpartition("/")[2]
     assert body(await staff.patch(path, json={"email": "ada@example.com"}))["email"] == "ada@example.com"
 
 
-async def test_contact_and_addresses_are_written_kept_and_cleared(guest: httpx.AsyncClient) -> None:
+async def test_contact_and_addresses_are_written_kept_and_cleared(guest: httpx2.AsyncClient) -> None:
     path, token = await opened(guest)
     changes = {"email": "Ada@Example.com", "phone": "+442079460958", "shipping_address": ADDRESS}
     written = body(await guest.patch(path, headers=token, json=changes))
@@ -153,7 +153,7 @@ def address(**changes: Any) -> dict[str, Any]:
     ],
 )
 async def test_a_change_that_is_not_valid_changes_nothing(
-    guest: httpx.AsyncClient, shop: Shop, changes: Any, loc: list[str]
+    guest: httpx2.AsyncClient, shop: Shop, changes: Any, loc: list[str]
 ) -> None:
     path, token = await opened(guest)
     before = await shop.contents()
@@ -164,21 +164,21 @@ async def test_a_change_that_is_not_valid_changes_nothing(
 
 
 @pytest.mark.parametrize("currency", ["gbp", "XXX1", "ZZZ", "", "£", 826, "\x00\x00\x00"])
-async def test_a_cart_in_no_currency_is_not_opened(guest: httpx.AsyncClient, shop: Shop, currency: Any) -> None:
+async def test_a_cart_in_no_currency_is_not_opened(guest: httpx2.AsyncClient, shop: Shop, currency: Any) -> None:
     before = await shop.contents()
     refused = problem(await guest.post("/v1/carts", json={"currency": currency}), 422, "validation_error")
     assert locations(refused) == [["body", "currency"]]
     assert await shop.contents() == before
 
 
-async def test_a_guest_may_not_name_a_cart(guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_a_guest_may_not_name_a_cart(guest: httpx2.AsyncClient, shop: Shop) -> None:
     before = await shop.contents()
     problem(await guest.post("/v1/carts", json={"reference": "INV-1"}), 403, "forbidden")
     assert await shop.contents() == before
 
 
 async def test_the_same_reference_gives_the_same_cart_and_its_secret_only_once(
-    staff: httpx.AsyncClient, guest: httpx.AsyncClient
+    staff: httpx2.AsyncClient, guest: httpx2.AsyncClient
 ) -> None:
     reference = f"INV-{uuid4()}"
     first = body(await staff.post("/v1/carts", json={"reference": reference, "currency": "EUR"}), 201)
@@ -191,13 +191,13 @@ async def test_the_same_reference_gives_the_same_cart_and_its_secret_only_once(
     assert body(opened_by_secret)["id"] == first["id"]
 
 
-async def test_a_reference_in_another_currency_is_refused(staff: httpx.AsyncClient) -> None:
+async def test_a_reference_in_another_currency_is_refused(staff: httpx2.AsyncClient) -> None:
     reference = f"INV-{uuid4()}"
     body(await staff.post("/v1/carts", json={"reference": reference, "currency": "EUR"}), 201)
     problem(await staff.post("/v1/carts", json={"reference": reference, "currency": "GBP"}), 422, "currency_mismatch")
 
 
-async def test_twenty_who_name_a_cart_at_once_get_one(staff: httpx.AsyncClient, shop: Shop) -> None:
+async def test_twenty_who_name_a_cart_at_once_get_one(staff: httpx2.AsyncClient, shop: Shop) -> None:
     reference = f"INV-{uuid4()}"
     answers = await asyncio.gather(*(staff.post("/v1/carts", json={"reference": reference}) for _ in range(20)))
     assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
@@ -209,7 +209,7 @@ async def test_twenty_who_name_a_cart_at_once_get_one(staff: httpx.AsyncClient, 
     ("status", "code"), [("frozen", "cart_in_checkout"), ("ordered", "cart_checked_out"), ("expired", "conflict")]
 )
 async def test_a_cart_that_is_not_open_can_be_seen_but_not_changed(
-    guest: httpx.AsyncClient, shop: Shop, status: str, code: str
+    guest: httpx2.AsyncClient, shop: Shop, status: str, code: str
 ) -> None:
     path, token = await opened(guest)
     sku = await shop.buyable()
@@ -224,7 +224,7 @@ async def test_a_cart_that_is_not_open_can_be_seen_but_not_changed(
     assert await shop.contents() == before
 
 
-async def test_there_are_no_shipping_methods_yet(guest: httpx.AsyncClient) -> None:
+async def test_there_are_no_shipping_methods_yet(guest: httpx2.AsyncClient) -> None:
     path, token = await opened(guest)
     methods = body(await guest.get(f"{path}/shipping-methods", headers=token))
     assert methods == {"items": [], "next_cursor": None}

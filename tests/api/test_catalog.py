@@ -1,6 +1,6 @@
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.api.answers import body, gbp, locations, problem
@@ -12,13 +12,13 @@ async def emptied(shop: Shop) -> None:
     await shop.run("TRUNCATE products, categories CASCADE")
 
 
-async def titles(guest: httpx.AsyncClient, **params: Any) -> list[str]:
+async def titles(guest: httpx2.AsyncClient, **params: Any) -> list[str]:
     page = body(await guest.get("/v1/products", params=params))
     assert page["next_cursor"] is None
     return [product["title"] for product in page["items"]]
 
 
-async def test_a_product_is_shown_by_id_and_by_slug(guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_a_product_is_shown_by_id_and_by_slug(guest: httpx2.AsyncClient, shop: Shop) -> None:
     kitchen = await shop.category("Kitchen")
     [(slug,)] = await shop.run("SELECT slug FROM categories")
     product = await shop.product("MUG", title="Mug", prices={"GBP": 1250, "EUR": 1500}, stock=None, category=kitchen)
@@ -42,7 +42,7 @@ async def test_a_product_is_shown_by_id_and_by_slug(guest: httpx.AsyncClient, sh
 
 @pytest.mark.parametrize("status", ["draft", "archived"])
 async def test_a_product_that_is_not_on_sale_is_not_there(
-    guest: httpx.AsyncClient, staff: httpx.AsyncClient, shop: Shop, status: str
+    guest: httpx2.AsyncClient, staff: httpx2.AsyncClient, shop: Shop, status: str
 ) -> None:
     product = await shop.product("MUG", status=status)
     for client in (guest, staff):
@@ -52,7 +52,7 @@ async def test_a_product_that_is_not_on_sale_is_not_there(
     problem(await guest.get("/v1/products/no-such-product"), 404, "not_found")
 
 
-async def test_a_list_is_narrowed_and_sorted(guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_a_list_is_narrowed_and_sorted(guest: httpx2.AsyncClient, shop: Shop) -> None:
     kitchen = await shop.category("Kitchen")
     [(slug,)] = await shop.run("SELECT slug FROM categories")
     await shop.product("A", title="Apron", prices={"GBP": 3000}, category=kitchen)
@@ -73,7 +73,7 @@ async def test_a_list_is_narrowed_and_sorted(guest: httpx.AsyncClient, shop: Sho
 
 
 @pytest.mark.parametrize("sort", ["newest", "title", "price", "price_desc"])
-async def test_pages_follow_each_other_to_the_end(guest: httpx.AsyncClient, shop: Shop, sort: str) -> None:
+async def test_pages_follow_each_other_to_the_end(guest: httpx2.AsyncClient, shop: Shop, sort: str) -> None:
     for number in range(5):
         await shop.product(f"SKU-{number}", title=f"Title {number % 2}", prices={"GBP": number % 3} if number else {})
     whole = [item["id"] for item in body(await guest.get("/v1/products", params={"sort": sort}))["items"]]
@@ -115,13 +115,13 @@ async def test_pages_follow_each_other_to_the_end(guest: httpx.AsyncClient, shop
     ],
 )
 async def test_a_question_that_is_not_valid_is_refused(
-    guest: httpx.AsyncClient, params: dict[str, Any], name: str
+    guest: httpx2.AsyncClient, params: dict[str, Any], name: str
 ) -> None:
     refused = problem(await guest.get("/v1/products", params=params), 422, "validation_error")
     assert locations(refused) == [["query", name]]
 
 
-async def test_a_cursor_of_another_order_is_refused(guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_a_cursor_of_another_order_is_refused(guest: httpx2.AsyncClient, shop: Shop) -> None:
     for number in range(2):
         await shop.product(f"SKU-{number}")
     page = body(await guest.get("/v1/products", params={"limit": 1, "sort": "title"}))
@@ -129,7 +129,7 @@ async def test_a_cursor_of_another_order_is_refused(guest: httpx.AsyncClient, sh
     problem(await guest.get("/v1/products", params=other), 422, "validation_error")
 
 
-async def test_categories_are_listed_by_slug(guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_categories_are_listed_by_slug(guest: httpx2.AsyncClient, shop: Shop) -> None:
     for name in ("Kitchen", "Garden"):
         await shop.category(name)
     first = body(await guest.get("/v1/categories", params={"limit": 1}))

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from clients.orders import Accepted, OrderRefusedError
@@ -23,7 +23,7 @@ def forgotten(orders: OrdersDouble) -> None:
 
 
 @pytest.fixture
-async def buyer(guest: httpx.AsyncClient, shop: Shop) -> Buyer:
+async def buyer(guest: httpx2.AsyncClient, shop: Shop) -> Buyer:
     return await ready_buyer(guest, shop)
 
 
@@ -223,7 +223,7 @@ async def test_a_checkout_that_failed_long_ago_tells_what_is_missing_today(
 
 
 async def test_nothing_is_started_for_a_cart_of_somebody_else(
-    guest: httpx.AsyncClient, buyer: Buyer, orders: OrdersDouble, shop: Shop
+    guest: httpx2.AsyncClient, buyer: Buyer, orders: OrdersDouble, shop: Shop
 ) -> None:
     other = await ready_buyer(guest, shop)
     for headers in ({}, other.headers):

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -23,7 +23,7 @@ ADA = "ada@example.com"
 
 
 @asynccontextmanager
-async def broken_shop(settings: Settings, database_url: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+async def broken_shop(settings: Settings, database_url: str | None = None) -> AsyncIterator[httpx2.AsyncClient]:
     """Serve the API with routes that fail, on this database or on one that is not there."""
 
     @asynccontextmanager
@@ -34,10 +34,10 @@ async def broken_shop(settings: Settings, database_url: str | None = None) -> As
 
     app = create_app(settings, services="", opens=opens)
     add_failing_routes(app)
-    transport = httpx.ASGITransport(app)
+    transport = httpx2.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client,
+        httpx2.AsyncClient(transport=transport, base_url="http://shop.example") as client,
     ):
         yield client
 

@@ -1,7 +1,7 @@
 import asyncio
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.api.answers import body, locations, problem
@@ -9,7 +9,7 @@ from tests.support.shop import Shop
 
 
 async def test_everybody_sees_what_is_available_and_staff_where_it_lies(
-    guest: httpx.AsyncClient, staff: httpx.AsyncClient, shop: Shop
+    guest: httpx2.AsyncClient, staff: httpx2.AsyncClient, shop: Shop
 ) -> None:
     sku = await shop.buyable("A/B", stock=None)
     await shop.stock(sku, on_hand=10, reserved=4)
@@ -23,7 +23,7 @@ async def test_everybody_sees_what_is_available_and_staff_where_it_lies(
     }
 
 
-async def test_stock_of_an_unknown_sku_is_not_found(guest: httpx.AsyncClient, staff: httpx.AsyncClient) -> None:
+async def test_stock_of_an_unknown_sku_is_not_found(guest: httpx2.AsyncClient, staff: httpx2.AsyncClient) -> None:
     problem(await guest.get("/v1/stock/no-such-sku"), 404, "not_found")
     problem(await staff.get("/v1/stock/no-such-sku/movements"), 404, "not_found")
     problem(await staff.post("/v1/stock/x/adjustments", json={"delta": 1, "reason": "receipt"}), 404, "not_found")
@@ -31,7 +31,7 @@ async def test_stock_of_an_unknown_sku_is_not_found(guest: httpx.AsyncClient, st
 
 
 async def test_an_adjustment_changes_the_level_and_is_explained_by_a_movement(
-    staff: httpx.AsyncClient, shop: Shop
+    staff: httpx2.AsyncClient, shop: Shop
 ) -> None:
     sku = await shop.buyable(stock=None)
     path = f"/v1/stock/{sku}/adjustments"
@@ -55,7 +55,7 @@ async def test_an_adjustment_changes_the_level_and_is_explained_by_a_movement(
     ]
 
 
-async def test_an_adjustment_below_what_orders_hold_changes_nothing(staff: httpx.AsyncClient, shop: Shop) -> None:
+async def test_an_adjustment_below_what_orders_hold_changes_nothing(staff: httpx2.AsyncClient, shop: Shop) -> None:
     sku = await shop.buyable(stock=None)
     await shop.stock(sku, on_hand=10, reserved=4)
     before = await shop.contents()
@@ -64,7 +64,7 @@ async def test_an_adjustment_below_what_orders_hold_changes_nothing(staff: httpx
     assert await shop.contents() == before
 
 
-async def test_thirty_adjustments_at_once_leave_exactly_what_is_held(staff: httpx.AsyncClient, shop: Shop) -> None:
+async def test_thirty_adjustments_at_once_leave_exactly_what_is_held(staff: httpx2.AsyncClient, shop: Shop) -> None:
     sku = await shop.buyable(stock=None)
     await shop.stock(sku, on_hand=24, reserved=4)
     one = {"location": "main", "delta": -1, "reason": "adjustment"}
@@ -90,7 +90,7 @@ async def test_thirty_adjustments_at_once_leave_exactly_what_is_held(staff: http
     ],
 )
 async def test_an_adjustment_that_is_not_valid_changes_nothing(
-    staff: httpx.AsyncClient, shop: Shop, wanted: dict[str, Any], name: str
+    staff: httpx2.AsyncClient, shop: Shop, wanted: dict[str, Any], name: str
 ) -> None:
     sku = await shop.buyable()
     before = await shop.contents()
@@ -99,7 +99,7 @@ async def test_an_adjustment_that_is_not_valid_changes_nothing(
     assert await shop.contents() == before
 
 
-async def test_only_staff_sees_and_changes_where_stock_lies(guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_only_staff_sees_and_changes_where_stock_lies(guest: httpx2.AsyncClient, shop: Shop) -> None:
     sku = await shop.buyable()
     before = await shop.contents()
     adjustment = {"location": "main", "delta": 1, "reason": "receipt"}
@@ -110,7 +110,7 @@ async def test_only_staff_sees_and_changes_where_stock_lies(guest: httpx.AsyncCl
     assert await shop.contents() == before
 
 
-async def test_a_location_is_added_once_and_listed_by_code(staff: httpx.AsyncClient) -> None:
+async def test_a_location_is_added_once_and_listed_by_code(staff: httpx2.AsyncClient) -> None:
     north = {"code": "north", "name": "Northern warehouse"}
     assert body(await staff.post("/v1/locations", json=north), 201) == north
     problem(await staff.post("/v1/locations", json=north | {"name": "Another"}), 409, "conflict")

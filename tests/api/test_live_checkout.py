@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
-import httpx
+import httpx2
 import pytest
 
 from api.app import create_app
@@ -41,7 +41,7 @@ async def world(settings: Settings, sandbox: SandboxForTests) -> AsyncIterator[W
 
 
 @pytest.fixture(scope="module")
-async def client(settings: Settings, world: World) -> AsyncIterator[httpx.AsyncClient]:
+async def client(settings: Settings, world: World) -> AsyncIterator[httpx2.AsyncClient]:
     @asynccontextmanager
     async def opens(settings: Settings) -> AsyncIterator[Resources]:
         engine = create_engine(settings.database_url, pool_size=10)
@@ -51,13 +51,13 @@ async def client(settings: Settings, world: World) -> AsyncIterator[httpx.AsyncC
     app = create_app(settings, services="", opens=opens)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.example") as client,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://shop.example") as client,
     ):
         yield client
 
 
 async def test_a_guest_buys_and_sees_the_order_its_story_and_its_message(
-    client: httpx.AsyncClient, world: World
+    client: httpx2.AsyncClient, world: World
 ) -> None:
     buyer = await ready_buyer(client, world.shop, stock=10)
     order = body(await buyer.check_out(PAYMENT | {"expected_total": gbp(2000)}), 201)
@@ -81,7 +81,7 @@ async def test_a_guest_buys_and_sees_the_order_its_story_and_its_message(
     problem(await client.patch(buyer.path, headers=buyer.headers, json={}), 409, "cart_checked_out")
 
 
-async def test_a_declined_card_locks_the_cart_until_another_one_pays(client: httpx.AsyncClient, world: World) -> None:
+async def test_a_declined_card_locks_the_cart_until_another_one_pays(client: httpx2.AsyncClient, world: World) -> None:
     buyer = await ready_buyer(client, world.shop, stock=10)
     refused = problem(await buyer.check_out(DECLINED), 402, "payment_failed")
     assert refused["order_id"] == str(buyer.order_id())
@@ -102,7 +102,7 @@ async def test_a_declined_card_locks_the_cart_until_another_one_pays(client: htt
 
 
 async def test_a_declined_order_is_cancelled_its_cart_edited_and_checked_out_again(
-    client: httpx.AsyncClient, world: World
+    client: httpx2.AsyncClient, world: World
 ) -> None:
     buyer = await ready_buyer(client, world.shop, stock=10)
     problem(await buyer.check_out(DECLINED), 402, "payment_failed")
@@ -119,7 +119,7 @@ async def test_a_declined_order_is_cancelled_its_cart_edited_and_checked_out_aga
     assert await world.charged(buyer.order_id(1)) == []
 
 
-async def test_a_placed_order_is_cancelled_and_its_money_given_back(client: httpx.AsyncClient, world: World) -> None:
+async def test_a_placed_order_is_cancelled_and_its_money_given_back(client: httpx2.AsyncClient, world: World) -> None:
     buyer = await ready_buyer(client, world.shop, stock=10)
     order = body(await buyer.check_out(), 201)
     words = "Ada Lovelace moved"
@@ -134,7 +134,7 @@ async def test_a_placed_order_is_cancelled_and_its_money_given_back(client: http
 
 
 async def test_missing_stock_is_told_and_the_same_cart_placed_after_a_delivery(
-    client: httpx.AsyncClient, world: World
+    client: httpx2.AsyncClient, world: World
 ) -> None:
     buyer = await ready_buyer(client, world.shop, stock=1)
     refused = problem(await buyer.check_out(), 409, "insufficient_stock")
@@ -148,7 +148,7 @@ async def test_missing_stock_is_told_and_the_same_cart_placed_after_a_delivery(
 
 
 async def test_a_price_that_changed_since_it_was_seen_holds_and_charges_nothing(
-    client: httpx.AsyncClient, world: World
+    client: httpx2.AsyncClient, world: World
 ) -> None:
     buyer = await ready_buyer(client, world.shop, stock=10)
     await world.shop.price(buyer.sku, 1100)
@@ -160,7 +160,7 @@ async def test_a_price_that_changed_since_it_was_seen_holds_and_charges_nothing(
 
 
 async def test_fifty_checkouts_of_one_cart_at_once_get_fifty_equal_answers(
-    client: httpx.AsyncClient, world: World
+    client: httpx2.AsyncClient, world: World
 ) -> None:
     buyer = await ready_buyer(client, world.shop, stock=10)
     answers = await asyncio.gather(*(buyer.check_out() for _ in range(50)))
@@ -171,7 +171,7 @@ async def test_fifty_checkouts_of_one_cart_at_once_get_fifty_equal_answers(
 
 
 async def test_twenty_checkouts_of_one_cart_that_lacks_stock_hold_nothing(
-    client: httpx.AsyncClient, world: World
+    client: httpx2.AsyncClient, world: World
 ) -> None:
     buyer = await ready_buyer(client, world.shop, stock=1)
     answers = await asyncio.gather(*(buyer.check_out() for _ in range(20)))
@@ -182,7 +182,7 @@ async def test_twenty_checkouts_of_one_cart_that_lacks_stock_hold_nothing(
     assert await world.stock(buyer.sku) == (1, 0)
 
 
-async def test_a_cart_that_was_emptied_starts_no_workflow(client: httpx.AsyncClient, world: World) -> None:
+async def test_a_cart_that_was_emptied_starts_no_workflow(client: httpx2.AsyncClient, world: World) -> None:
     buyer = await ready_buyer(client, world.shop)
     body(await client.put(f"{buyer.path}/lines", headers=buyer.headers, json={"lines": []}))
     problem(await buyer.check_out(), 409, "cart_empty")

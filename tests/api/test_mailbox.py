@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from api.app import create_app
@@ -21,11 +21,11 @@ def maildir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def client(settings: Settings, maildir: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def client(settings: Settings, maildir: Path) -> AsyncIterator[httpx2.AsyncClient]:
     app = create_app(settings.model_copy(update={"mailbox_dir": str(maildir)}), services="")
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.example") as client,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://shop.example") as client,
     ):
         yield client
 
@@ -41,7 +41,7 @@ def keep(maildir: Path, key: str, subject: str, text: str, *, html: str = "", re
     os.utime(file, (received, received))
 
 
-async def test_mails_are_listed_newest_first_and_lead_to_their_text(client: httpx.AsyncClient, maildir: Path) -> None:
+async def test_mails_are_listed_newest_first_and_lead_to_their_text(client: httpx2.AsyncClient, maildir: Path) -> None:
     keep(maildir, "1.M1.host", "Older", "the older text", received=1_000)
     keep(maildir, "2.M2.host", "Newer — ünïcode", "the newer text\nünïcode", received=2_000)
 
@@ -54,7 +54,7 @@ async def test_mails_are_listed_newest_first_and_lead_to_their_text(client: http
     assert "ada@example.com" in mail.text
 
 
-async def test_nothing_in_a_mail_becomes_markup_of_the_page(client: httpx.AsyncClient, maildir: Path) -> None:
+async def test_nothing_in_a_mail_becomes_markup_of_the_page(client: httpx2.AsyncClient, maildir: Path) -> None:
     keep(maildir, 'a"><b>.host', EVIL, EVIL, html=f'<p title="x">{EVIL}</p>')
     pages = [await client.get(path) for path in ("/dev/mailbox", "/dev/mailbox/a%22%3E%3Cb%3E.host")]
     for page in pages:
@@ -66,14 +66,14 @@ async def test_nothing_in_a_mail_becomes_markup_of_the_page(client: httpx.AsyncC
     assert 'srcdoc="&lt;p title=&#34;x&#34;&gt;' in pages[1].text
 
 
-async def test_a_mail_that_is_not_there_is_not_found(client: httpx.AsyncClient, maildir: Path) -> None:
+async def test_a_mail_that_is_not_there_is_not_found(client: httpx2.AsyncClient, maildir: Path) -> None:
     (maildir / "secret").write_text("not a mail")
     for key in ("nothing", "..%2Fsecret", "%2Fetc%2Fpasswd", "%00"):
         problem(await client.get(f"/dev/mailbox/{key}"), 404, "not_found")
 
 
 async def test_bytes_that_are_no_mail_are_shown_as_well_as_they_can_be(
-    client: httpx.AsyncClient, maildir: Path
+    client: httpx2.AsyncClient, maildir: Path
 ) -> None:
     (maildir / "cur" / "junk").write_bytes(b"\xff\xfe\x00 no mail")
     (maildir / "new" / "odd").write_bytes(b"Subject: Odd\nContent-Type: text/plain; charset=nonsense\n\nodd \xe4")
@@ -82,12 +82,12 @@ async def test_bytes_that_are_no_mail_are_shown_as_well_as_they_can_be(
         assert (await client.get(f"/dev/mailbox/{key}")).status_code == 200
 
 
-async def test_an_empty_mailbox_says_so(client: httpx.AsyncClient, maildir: Path) -> None:
+async def test_an_empty_mailbox_says_so(client: httpx2.AsyncClient, maildir: Path) -> None:
     assert "No mail yet." in (await client.get("/dev/mailbox")).text
     for part in ("new", "cur"):
         (maildir / part).rmdir()
     assert "No mail yet." in (await client.get("/dev/mailbox")).text
 
 
-async def test_without_a_mailbox_there_is_no_page(guest: httpx.AsyncClient) -> None:
+async def test_without_a_mailbox_there_is_no_page(guest: httpx2.AsyncClient) -> None:
     problem(await guest.get("/dev/mailbox"), 404, "not_found")

@@ -1,6 +1,6 @@
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from api.problems import PROBLEMS
@@ -10,7 +10,7 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 
 
 @pytest.fixture
-async def document(guest: httpx.AsyncClient) -> dict[str, Any]:
+async def document(guest: httpx2.AsyncClient) -> dict[str, Any]:
     return body(await guest.get("/openapi.json"))
 
 
@@ -57,7 +57,7 @@ async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None
     assert {reference.removeprefix("#/components/schemas/") for reference in references(document)} <= set(schemas)
 
 
-async def test_the_documentation_is_a_page(guest: httpx.AsyncClient) -> None:
+async def test_the_documentation_is_a_page(guest: httpx2.AsyncClient) -> None:
     page = await guest.get("/docs")
     assert page.status_code == 200
     assert "/openapi.json" in page.text

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
 
 from clients.orders import Accepted
@@ -26,7 +26,7 @@ def forgotten(orders: OrdersDouble) -> None:
 
 
 @pytest.fixture
-async def buyer(guest: httpx.AsyncClient, shop: Shop) -> Buyer:
+async def buyer(guest: httpx2.AsyncClient, shop: Shop) -> Buyer:
     return await ready_buyer(guest, shop)
 
 
@@ -54,7 +54,7 @@ async def happened(shop: Shop, order: UUID, *, note: str | None = None) -> None:
 
 
 async def test_an_order_is_shown_to_its_buyer_and_to_staff(
-    buyer: Buyer, guest: httpx.AsyncClient, staff: httpx.AsyncClient
+    buyer: Buyer, guest: httpx2.AsyncClient, staff: httpx2.AsyncClient
 ) -> None:
     made = await buyer.has_order("placed")
     seen = body(await guest.get(f"/v1/orders/{made}", headers=buyer.headers))
@@ -63,7 +63,7 @@ async def test_an_order_is_shown_to_its_buyer_and_to_staff(
 
 
 async def test_an_order_is_not_there_for_anybody_else(
-    buyer: Buyer, guest: httpx.AsyncClient, orders: OrdersDouble, shop: Shop
+    buyer: Buyer, guest: httpx2.AsyncClient, orders: OrdersDouble, shop: Shop
 ) -> None:
     made = await buyer.has_order("placed")
     other = await ready_buyer(guest, shop)
@@ -82,7 +82,7 @@ async def test_an_order_is_not_there_for_anybody_else(
 
 
 async def test_an_order_without_a_row_is_pending_as_soon_as_it_was_accepted(
-    buyer: Buyer, guest: httpx.AsyncClient, staff: httpx.AsyncClient, orders: OrdersDouble, shop: Shop
+    buyer: Buyer, guest: httpx2.AsyncClient, staff: httpx2.AsyncClient, orders: OrdersDouble, shop: Shop
 ) -> None:
     made = buyer.order_id()
     orders.accepted[made] = buyer.cart_id
@@ -125,7 +125,7 @@ async def test_an_order_without_a_row_is_pending_as_soon_as_it_was_accepted(
 
 
 async def test_a_timeline_tells_what_happened_and_staff_what_was_written(
-    buyer: Buyer, guest: httpx.AsyncClient, staff: httpx.AsyncClient, shop: Shop
+    buyer: Buyer, guest: httpx2.AsyncClient, staff: httpx2.AsyncClient, shop: Shop
 ) -> None:
     made = await buyer.has_order("cancelling")
     await happened(shop, made, note="I changed my mind")
@@ -153,7 +153,7 @@ async def test_a_timeline_tells_what_happened_and_staff_what_was_written(
     assert whole["items"] == [opened, asked | {"note": "I changed my mind"}]
 
 
-async def test_messages_of_an_order_are_listed(buyer: Buyer, guest: httpx.AsyncClient, shop: Shop) -> None:
+async def test_messages_of_an_order_are_listed(buyer: Buyer, guest: httpx2.AsyncClient, shop: Shop) -> None:
     made = await buyer.has_order("placed")
     message = new_id()
     await shop.run(
@@ -180,7 +180,7 @@ async def test_messages_of_an_order_are_listed(buyer: Buyer, guest: httpx.AsyncC
 
 
 async def test_staff_lists_and_filters_all_orders(
-    guest: httpx.AsyncClient, staff: httpx.AsyncClient, shop: Shop
+    guest: httpx2.AsyncClient, staff: httpx2.AsyncClient, shop: Shop
 ) -> None:
     buyers = [await ready_buyer(guest, shop) for _ in range(3)]
     made = [
@@ -209,7 +209,7 @@ async def test_staff_lists_and_filters_all_orders(
     assert rest["next_cursor"] is None
 
 
-async def test_a_guest_lists_no_orders(buyer: Buyer, guest: httpx.AsyncClient) -> None:
+async def test_a_guest_lists_no_orders(buyer: Buyer, guest: httpx2.AsyncClient) -> None:
     await buyer.has_order("placed")
     problem(await guest.get("/v1/orders", headers=buyer.headers), 401, "unauthenticated")
 
@@ -226,7 +226,7 @@ async def test_a_guest_lists_no_orders(buyer: Buyer, guest: httpx.AsyncClient) -
         ({"cursor": "WyIyMDI2LTExLTIwVDEyOjAwOjAwIiwibm9uZSJd"}, "cursor"),
     ],
 )
-async def test_a_list_that_can_not_be_is_refused(staff: httpx.AsyncClient, params: dict[str, str], name: str) -> None:
+async def test_a_list_that_can_not_be_is_refused(staff: httpx2.AsyncClient, params: dict[str, str], name: str) -> None:
     refused = problem(await staff.get("/v1/orders", params=params), 422, "validation_error")
     assert locations(refused) == [["query", name]]
 
@@ -235,7 +235,7 @@ async def test_a_list_that_can_not_be_is_refused(staff: httpx.AsyncClient, param
 
 
 async def test_another_card_is_offered_and_the_order_placed(
-    buyer: Buyer, guest: httpx.AsyncClient, orders: OrdersDouble, shop: Shop
+    buyer: Buyer, guest: httpx2.AsyncClient, orders: OrdersDouble, shop: Shop
 ) -> None:
     made = await buyer.has_order("payment_required", payment_status="none")
     orders.answers.append(OrderOutcome(made, OrderStatus.PLACED))
@@ -248,7 +248,7 @@ async def test_another_card_is_offered_and_the_order_placed(
 
 
 async def test_another_card_that_is_declined_or_slow_is_told(
-    buyer: Buyer, guest: httpx.AsyncClient, orders: OrdersDouble
+    buyer: Buyer, guest: httpx2.AsyncClient, orders: OrdersDouble
 ) -> None:
     made = await buyer.has_order("payment_required", payment_status="none")
     orders.answers += [OrderOutcome(made, OrderStatus.PAYMENT_REQUIRED, decline_code="expired_card"), Accepted(made)]
@@ -268,7 +268,7 @@ async def test_another_card_that_is_declined_or_slow_is_told(
     ],
 )
 async def test_a_payment_that_is_refused_keeps_its_code(
-    *, buyer: Buyer, guest: httpx.AsyncClient, orders: OrdersDouble, refusal: Exception, status: int, code: str
+    *, buyer: Buyer, guest: httpx2.AsyncClient, orders: OrdersDouble, refusal: Exception, status: int, code: str
 ) -> None:
     made = await buyer.has_order("pending", payment_status="none")
     orders.answers.append(refusal)
@@ -278,7 +278,7 @@ async def test_a_payment_that_is_refused_keeps_its_code(
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "closed"])
 async def test_an_order_that_is_over_takes_no_payment(
-    buyer: Buyer, guest: httpx.AsyncClient, orders: OrdersDouble, status: str
+    buyer: Buyer, guest: httpx2.AsyncClient, orders: OrdersDouble, status: str
 ) -> None:
     made = await buyer.has_order(status, reason="payment_expired" if status == "failed" else None)
     answer = await guest.post(f"/v1/orders/{made}/payments", headers=buyer.headers, json=PAYMENT)
@@ -287,7 +287,7 @@ async def test_an_order_that_is_over_takes_no_payment(
 
 
 async def test_a_payment_without_a_method_is_refused(
-    buyer: Buyer, guest: httpx.AsyncClient, orders: OrdersDouble
+    buyer: Buyer, guest: httpx2.AsyncClient, orders: OrdersDouble
 ) -> None:
     made = await buyer.has_order("payment_required", payment_status="none")
     answer = await guest.post(f"/v1/orders/{made}/payments", headers=buyer.headers, json={})
@@ -299,7 +299,7 @@ async def test_a_payment_without_a_method_is_refused(
 
 
 async def test_the_reason_of_a_cancellation_stays_here_and_only_its_id_goes_to_temporal(
-    buyer: Buyer, guest: httpx.AsyncClient, orders: OrdersDouble, shop: Shop
+    buyer: Buyer, guest: httpx2.AsyncClient, orders: OrdersDouble, shop: Shop
 ) -> None:
     made = await buyer.has_order("cancelled", payment_status="refunded")
     await shop.run("UPDATE orders SET status = 'placed' WHERE id = :id", id=made)
@@ -317,7 +317,7 @@ async def test_the_reason_of_a_cancellation_stays_here_and_only_its_id_goes_to_t
 
 
 async def test_a_cancellation_needs_no_reason(
-    buyer: Buyer, staff: httpx.AsyncClient, orders: OrdersDouble, shop: Shop
+    buyer: Buyer, staff: httpx2.AsyncClient, orders: OrdersDouble, shop: Shop
 ) -> None:
     made = await buyer.has_order("placed")
     orders.answers += [OrderOutcome(made, OrderStatus.CANCELLED), Accepted(made)]
@@ -333,7 +333,7 @@ async def test_a_cancellation_needs_no_reason(
 
 
 async def test_an_order_that_was_cancelled_is_cancelled_again_without_asking_anybody(
-    buyer: Buyer, guest: httpx.AsyncClient, orders: OrdersDouble
+    buyer: Buyer, guest: httpx2.AsyncClient, orders: OrdersDouble
 ) -> None:
     made = await buyer.has_order("cancelled", payment_status="refunded")
     answer = await guest.post(f"/v1/orders/{made}/cancel", headers=buyer.headers, json={"reason": "again"})
@@ -343,7 +343,7 @@ async def test_an_order_that_was_cancelled_is_cancelled_again_without_asking_any
 
 @pytest.mark.parametrize("status", ["failed", "closed"])
 async def test_an_order_that_is_over_is_not_cancelled(
-    buyer: Buyer, guest: httpx.AsyncClient, orders: OrdersDouble, status: str
+    buyer: Buyer, guest: httpx2.AsyncClient, orders: OrdersDouble, status: str
 ) -> None:
     made = await buyer.has_order(status, reason="payment_expired" if status == "failed" else None)
     problem(await guest.post(f"/v1/orders/{made}/cancel", headers=buyer.headers), 409, "illegal_transition")
@@ -351,7 +351,7 @@ async def test_an_order_that_is_over_is_not_cancelled(
 
 
 async def test_a_shipped_order_keeps_its_state_and_calls_an_operator(
-    buyer: Buyer, guest: httpx.AsyncClient, orders: OrdersDouble
+    buyer: Buyer, guest: httpx2.AsyncClient, orders: OrdersDouble
 ) -> None:
     made = await buyer.has_order("shipped", needs_operator=True)
     orders.answers.append(OrderOutcome(made, OrderStatus.SHIPPED, needs_operator=True))
@@ -361,7 +361,7 @@ async def test_a_shipped_order_keeps_its_state_and_calls_an_operator(
 
 @pytest.mark.parametrize("content", [{"reason": "\x00"}, {"reason": ""}, {"reason": "x" * 501}, {"why": "so"}, []])
 async def test_a_cancellation_that_is_not_valid_asks_nothing(
-    buyer: Buyer, guest: httpx.AsyncClient, orders: OrdersDouble, shop: Shop, content: Any
+    buyer: Buyer, guest: httpx2.AsyncClient, orders: OrdersDouble, shop: Shop, content: Any
 ) -> None:
     made = await buyer.has_order("placed")
     answer = await guest.post(f"/v1/orders/{made}/cancel", headers=buyer.headers, json=content)

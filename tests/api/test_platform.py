@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -16,21 +16,21 @@ NOWHERE = "127.0.0.1:1"
 
 
 @asynccontextmanager
-async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+async def client_of(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.example") as client,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://shop.example") as client,
     ):
         yield client
 
 
-async def test_a_process_that_answers_is_alive_and_ready(guest: httpx.AsyncClient) -> None:
+async def test_a_process_that_answers_is_alive_and_ready(guest: httpx2.AsyncClient) -> None:
     assert body(await guest.get("/healthz")) == {"status": "ok"}
     assert body(await guest.get("/readyz")) == {"status": "ready", "checks": {"database": True, "temporal": True}}
 
 
 async def test_without_temporal_a_process_is_alive_but_not_ready(
-    guest: httpx.AsyncClient, orders: OrdersDouble, monkeypatch: pytest.MonkeyPatch
+    guest: httpx2.AsyncClient, orders: OrdersDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orders, "is_reachable", False)
     refused = problem(await guest.get("/readyz"), 503, "temporarily_unavailable")

@@ -1,6 +1,6 @@
 from hashlib import sha256
 
-import httpx
+import httpx2
 import pytest
 
 from api.security import Caller, Role, Scope, digest, identify, new_secret
@@ -12,7 +12,7 @@ from tests.api.answers import body, problem
     "header", ["Bearer wrong", "Bearer ", "Bearer", "Basic c2VydmljZTp0b2tlbg==", "service-token-of-the-tests", "", "é"]
 )
 async def test_a_token_that_nobody_knows_is_refused_even_where_none_is_needed(
-    guest: httpx.AsyncClient, header: str
+    guest: httpx2.AsyncClient, header: str
 ) -> None:
     raw = {b"Authorization": header.encode("latin-1")}
     for answer in (
@@ -24,12 +24,12 @@ async def test_a_token_that_nobody_knows_is_refused_even_where_none_is_needed(
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_token_that_is_not_valid_is_told_before_a_body_that_is_not(guest: httpx.AsyncClient) -> None:
+async def test_a_token_that_is_not_valid_is_told_before_a_body_that_is_not(guest: httpx2.AsyncClient) -> None:
     answer = await guest.post("/v1/carts", headers={"Authorization": "Bearer wrong"}, json={"currency": "?"})
     problem(answer, 401, "unauthenticated")
 
 
-async def test_the_scheme_is_read_in_any_case(staff: httpx.AsyncClient) -> None:
+async def test_the_scheme_is_read_in_any_case(staff: httpx2.AsyncClient) -> None:
     lower = staff.headers["Authorization"].replace("Bearer", "bearer")
     assert body(await staff.get("/v1/locations", headers={"Authorization": lower}))["items"]
 

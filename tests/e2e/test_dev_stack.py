@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import httpx
+import httpx2
 import psutil
 import pytest
 
@@ -107,9 +107,9 @@ async def answers(stack: dict[str, Any], name: str) -> bool:
             return await succeeds(temporal_program(), *question)()
         case "api":
             try:
-                async with httpx.AsyncClient(trust_env=False) as client:
+                async with httpx2.AsyncClient(trust_env=False) as client:
                     return (await client.get(f"{stack['api_url']}/readyz")).status_code == 200
-            except httpx.HTTPError:
+            except httpx2.HTTPError:
                 return False
     return True
 

@@ -3,7 +3,7 @@
 import asyncio
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.sandbox import SandboxForTests
@@ -98,7 +98,7 @@ async def test_declined_create_keeps_the_intent(sandbox: SandboxForTests) -> Non
 async def test_failed_authentication_leaves_the_intent_without_a_payment(sandbox: SandboxForTests) -> None:
     reference = await created(sandbox, payment_method="pm_card_authenticationRequired", confirm="true")
     url = f"{sandbox.url}/_sandbox/payment_intents/{reference}/authenticate"
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False) as client:
         response = await client.post(url, json={"passes": False})
     body = (await sandbox.call("GET", f"{INTENTS}/{reference}")).json()
     assert (response.status_code, body["status"]) == (402, "requires_payment_method")
@@ -204,13 +204,13 @@ async def test_null_byte_is_400_rather_than_a_database_error(sandbox: SandboxFor
     ],
 )
 async def test_request_without_a_test_key_is_401(sandbox: SandboxForTests, authorization: str, message: str) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False) as client:
         response = await client.get(f"{sandbox.url}{INTENTS}", headers={"authorization": authorization})
     assert (response.status_code, response.json()["error"]["message"]) == (401, message)
 
 
 async def test_basic_authentication_works_as_with_curl(sandbox: SandboxForTests) -> None:
-    async with httpx.AsyncClient(trust_env=False, auth=("sk_test_1", "")) as client:
+    async with httpx2.AsyncClient(trust_env=False, auth=("sk_test_1", "")) as client:
         assert (await client.get(f"{sandbox.url}{INTENTS}")).status_code == 200
 
 
@@ -224,7 +224,7 @@ async def test_payment_method_types_end_with_the_api_version_that_dropped_them(s
     form = NEW | {"payment_method_types[0]": "card"}
     assert (await sandbox.call("POST", INTENTS, form)).status_code == 200
     headers = {"authorization": "Bearer sk_test_1", "stripe-version": "2026-10-28.endive"}
-    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+    async with httpx2.AsyncClient(trust_env=False, headers=headers) as client:
         response = await client.post(f"{sandbox.url}{INTENTS}", data=form)
     assert response.json()["error"]["code"] == "payment_method_types_no_longer_supported"
 
@@ -233,7 +233,7 @@ async def test_payment_method_types_end_with_the_api_version_that_dropped_them(s
     "order", [{"kind": "meteor"}, {"kind": "slow", "rate": 2}, {"kind": "slow", "colour": "red"}, {}]
 )
 async def test_fault_that_makes_no_sense_is_400(sandbox: SandboxForTests, order: dict[str, object]) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False) as client:
         response = await client.post(f"{sandbox.url}/_sandbox/faults", json=order)
     assert response.status_code == 400
     assert (await sandbox.control("GET", "faults")).json() == {"faults": []}

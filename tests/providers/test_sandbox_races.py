@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.sandbox import SECRET_KEY, SandboxForTests
@@ -13,7 +13,7 @@ INTENTS = "/v1/payment_intents"
 
 async def at_once(sandbox: SandboxForTests, requests: list[tuple[str, dict[str, str]]]) -> list[int]:
     headers = {"authorization": f"Bearer {SECRET_KEY}"}
-    async with httpx.AsyncClient(base_url=sandbox.url, headers=headers, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=sandbox.url, headers=headers, trust_env=False) as client:
         responses = await asyncio.gather(*(client.post(path, data=form) for path, form in requests))
     return [response.status_code for response in responses]
 

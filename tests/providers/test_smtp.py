@@ -136,7 +136,7 @@ async def test_wrong_password_is_no_refusal_of_the_message() -> None:
 
     def nobody(*arguments: object) -> AuthResult:
         asked.append(arguments[3])
-        return AuthResult(success=False)
+        return AuthResult(success=False, handled=False)
 
     handler = Handler()
     async with serving(handler, authenticator=nobody, auth_require_tls=False) as port:

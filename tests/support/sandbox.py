@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
-import httpx
+import httpx2
 
 _ROOT = Path(__file__).parents[2]
 SECRET_KEY = "sk_test_everorder_tests"
@@ -54,17 +54,17 @@ class SandboxForTests:
 
     async def call(
         self, method: str, path: str, form: dict[str, str] | None = None, *, key: str | None = None
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """Send one API request."""
         headers = {"authorization": f"Bearer {SECRET_KEY}"} | ({"idempotency-key": key} if key else {})
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=False) as client:
+        async with httpx2.AsyncClient(base_url=self.url, trust_env=False, verify=False) as client:
             if method == "GET":
                 return await client.get(path, params=form, headers=headers)
             return await client.request(method, path, data=form, headers=headers)
 
-    async def control(self, method: str, path: str, body: dict[str, object] | None = None) -> httpx.Response:
+    async def control(self, method: str, path: str, body: dict[str, object] | None = None) -> httpx2.Response:
         """Send one request to the control endpoints."""
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=False) as client:
+        async with httpx2.AsyncClient(base_url=self.url, trust_env=False, verify=False) as client:
             response = await client.request(method, f"/_sandbox/{path}", json=body)
         return response.raise_for_status()
 
@@ -86,8 +86,8 @@ class SandboxForTests:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/healthz", trust_env=False, verify=False, timeout=5).status_code == 200
-        except httpx.TransportError:
+            return httpx2.get(f"{self.url}/healthz", trust_env=False, verify=False, timeout=5).status_code == 200
+        except httpx2.TransportError:
             return False
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from rich.console import Console
 
 from cli.audit.report import AuditReport, InvariantReport, as_json, print_report
-from db.audit.checks import Finding, Row, found, plain
+from db.audit.checks import Finding, Row, Tally, plain
 
 AT = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
 CLEAN = InvariantReport("I1", "Stock agrees", (Finding("reserved", "is held", 12), Finding("on_hand", "is moved", 7)))
@@ -112,6 +112,9 @@ def test_rows_become_plain_values() -> None:
 
 
 def test_what_was_found_is_counted_whole_and_shown_in_part() -> None:
-    outcome = found("name", "says", 500, ({"n": n} for n in range(250)))
+    tally = Tally()
+    for n in range(250):
+        tally.add({"n": n})
+    outcome = tally.finding("name", "says", 500)
     assert (outcome.checked, outcome.broken, len(outcome.rows)) == (500, 250, 100)
     assert outcome.rows[99] == {"n": 99}

@@ -26,3 +26,17 @@ def test_two_currencies_are_never_combined() -> None:
 def test_a_currency_is_an_iso_code(code: str) -> None:
     with pytest.raises(ValueError, match="not an ISO 4217 code"):
         Money(1, code)
+
+
+@pytest.mark.parametrize(
+    ("money", "text"),
+    [
+        (Money(1234, "GBP"), "12.34 GBP"),
+        (Money(5, "EUR"), "0.05 EUR"),
+        (Money(-5, "EUR"), "-0.05 EUR"),
+        (Money(1234, "JPY"), "1234 JPY"),
+        (Money(1234, "KWD"), "1.234 KWD"),
+    ],
+)
+def test_amount_is_written_with_the_digits_of_its_currency(money: Money, text: str) -> None:
+    assert str(money) == text
