@@ -17,6 +17,7 @@ from clients.connection import connect
 from clients.orders import OrderClient
 from db.engine import create_engine
 from settings import Settings, get_settings
+from settings.logs import configure_logs
 
 ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
     Service.CATALOG: (catalog.router,),
@@ -46,7 +47,11 @@ class Opens(Protocol):
 
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """Connect to PostgreSQL and Temporal when they are first needed: a server that is away stops no start."""
+    """Log as the settings say; connect to PostgreSQL and Temporal when they are first needed.
+
+    A server that is away stops no start.
+    """
+    configure_logs(settings)
     engine = create_engine(settings.database_url, pool_size=settings.database_pool_size, application="everorder-api")
     client = await connect(settings.temporal_address, settings.temporal_namespace, lazy=True)
     try:

@@ -26,5 +26,6 @@ def api(
         port=port,
         workers=workers,
         access_log=False,
+        log_config=None,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
