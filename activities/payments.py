@@ -5,6 +5,8 @@ attempt; the next one finds the row, looks the payment up, and only then asks ag
 is the provider's payment itself, which can be authorised and captured only once; idempotency keys are a convenience.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.heartbeats import heartbeats
 from activities.ports import PaymentProvider
+from activities.refusals import refusals
 from contracts import payments as contract
 from contracts.failures import refusal
 from contracts.payments import (
@@ -54,7 +57,7 @@ class PaymentActivities(contract.PaymentActivities):
     @activity.defn(name="payments.authorise")
     async def authorise(self, request: AuthorisePayment) -> PaymentAnswer:
         """Authorise once. A decline is an answer."""
-        async with heartbeats():
+        async with _provider_step():
             operation = await self._begin(request.order_id, Kind.AUTHORISE, request.attempt, request.total)
             if operation.state is not State.STARTED:
                 return _answer_of(operation)
@@ -93,7 +96,7 @@ class PaymentActivities(contract.PaymentActivities):
     @activity.defn(name="payments.capture")
     async def capture(self, request: CapturePayment) -> PaymentAnswer:
         """Capture once what was authorised."""
-        async with heartbeats():
+        async with _provider_step():
             async with self._sessions.begin() as session:
                 authorised = await payments.find(session, request.order_id, Kind.AUTHORISE, request.attempt)
             if authorised is None or authorised.state is not State.SUCCEEDED:
@@ -152,7 +155,7 @@ class PaymentActivities(contract.PaymentActivities):
         After the fence no authorisation can note a reference, and none is confirmed without one; a payment that is
         known is cancelled at the provider, which refuses whatever still arrives.
         """
-        async with heartbeats():
+        async with _provider_step():
             name = self._provider.name
             async with self._sessions.begin() as session:
                 authorised = await payments.fence(session, request.order_id, Kind.AUTHORISE, request.attempt, name)
@@ -218,6 +221,14 @@ class PaymentActivities(contract.PaymentActivities):
             return await payments.start(
                 session, order_id, kind, attempt, amount=amount, provider=self._provider.name, reference=reference
             )
+
+
+@asynccontextmanager
+async def _provider_step() -> AsyncIterator[None]:
+    """Show signs of life while the provider is asked; what it refuses for good is for an operator."""
+    async with heartbeats():
+        with refusals():
+            yield
 
 
 def _answer_of(operation: Operation) -> PaymentAnswer:

@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     smtp_username: str = Field(default="", description="User at the mail server; empty: no authentication.")
     smtp_password: str = Field(default="", description="Password at the mail server.")
     smtp_starttls: bool = Field(default=False, description="Require STARTTLS before anything is sent.")
-    smtp_timeout: float = Field(default=15.0, gt=0, le=120, description="Seconds that one hand-over may take.")
+    smtp_timeout: float = Field(default=15.0, gt=0, le=40, description="Seconds that one hand-over may take.")
     mail_from: str = Field(default="Everorder <orders@everorder.example>", description="Sender of every mail.")
     mailbox_dir: str = Field(
         default="",

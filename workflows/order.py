@@ -137,21 +137,8 @@ class OrderWorkflow:
             await self._unwind()
 
     async def _pay_and_place(self) -> None:
-        """Authorise, capture (from here on, undoing means refunding), commit the stock, tell the buyer."""
-        order = self._known
-        attempt, total = order.payment_attempt, order.total
-        self._saga.undo(self._reverse_payment)
-        answer = await self._ask_provider(
-            PaymentActivities.authorise,
-            AuthorisePayment(order.order_id, attempt, total, order.payment_method or ""),
-            f"Authorise {total}",
-        )
-        if answer.decision is PaymentDecision.APPROVED:
-            answer = await self._ask_provider(
-                PaymentActivities.capture,
-                CapturePayment(order.order_id, attempt, total),
-                f"Capture {total}",
-            )
+        """Take the money, commit the stock, tell the buyer; or ask for another card."""
+        answer = await self._take_money(self._known)
         if answer.decision is PaymentDecision.DECLINED:
             await self._require_payment(answer.code or "declined")
         else:
@@ -159,6 +146,23 @@ class OrderWorkflow:
                 lambda: self._record(OrderActivities.place, self._step, "Commit the stock and place the order")
             )
             self._send_messages()
+
+    async def _take_money(self, order: OrderSnapshot) -> PaymentAnswer:
+        """Authorise, then capture: from here on, undoing means refunding. What is free needs no provider."""
+        attempt, total = order.payment_attempt, order.total
+        self._saga.undo(self._reverse_payment)
+        if total.amount == 0:
+            return PaymentAnswer(PaymentDecision.APPROVED)
+        authorised = await self._ask_provider(
+            PaymentActivities.authorise,
+            AuthorisePayment(order.order_id, attempt, total, order.payment_method or ""),
+            f"Authorise {total}",
+        )
+        if authorised.decision is PaymentDecision.DECLINED:
+            return authorised
+        return await self._ask_provider(
+            PaymentActivities.capture, CapturePayment(order.order_id, attempt, total), f"Capture {total}"
+        )
 
     async def _require_payment(self, code: str) -> None:
         """Make sure that the declined attempt leaves nothing behind, then wait for another card with the stock held."""

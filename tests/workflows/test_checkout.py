@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from clients.orders import OrderRefusedError
-from contracts.orders import OrderOutcome, Pay, Shortage
+from contracts.orders import Cancel, OrderOutcome, Pay, Shortage
 from domain.errors import IllegalStepError
 from domain.order_states import OrderStatus, PaymentStatus
 from tests.support.world import WAIT, World
@@ -197,3 +197,18 @@ async def test_checkout_that_was_refused_can_be_repeated_once_the_cart_is_whole(
         outcome = await world.place(order)
 
     assert outcome.status is OrderStatus.PLACED
+
+
+async def test_free_order_is_placed_without_asking_the_provider(world: World) -> None:
+    sku = await world.goods(stock=5, amount=0)
+    order = world.order_of(await world.cart((sku, 2)))
+
+    async with world.working():
+        placed = await world.place(order)
+        cancelled = await world.client.cancel(order.order_id, Cancel(), wait=WAIT)
+
+    assert placed.status is OrderStatus.PLACED
+    assert isinstance(cancelled, OrderOutcome)
+    assert cancelled.status is OrderStatus.CANCELLED
+    assert "succeeded" not in (await world.operations(order.order_id)).values()
+    assert await world.stock(sku) == (5, 0)

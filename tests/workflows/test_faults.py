@@ -92,3 +92,35 @@ async def test_refused_refund_stands_still_until_an_operator_decides(
         "cancelled",
     ]
     await provider.close()
+
+
+class ForgetsPayments(StripeProvider):
+    """A provider that has never heard of a payment it took."""
+
+    forgetful = True
+
+    async def find(self, reference: str) -> ProviderPayment:
+        if self.forgetful:
+            raise ProviderRefusedError("resource_missing")
+        return await super().find(reference)
+
+
+async def test_payment_that_its_provider_has_forgotten_calls_an_operator(
+    world: World, sandbox: SandboxForTests
+) -> None:
+    order = world.order_of(await world.cart((await world.goods(), 1)))
+    provider = ForgetsPayments(api_key=SECRET_KEY, api_base=sandbox.url)
+    world.provider = provider
+
+    async with world.working():
+        await world.place(order)
+        await world.client.signal_cancel(order.order_id, Cancel())
+        row = await world.needs_operator(order.order_id)
+        provider.forgetful = False
+        await world.client.resolve(order.order_id, Resolve(Decision.RETRY), wait=WAIT)
+        outcome = await world.ended(order.order_id)
+
+    assert row.operator_reason == "payment_refused"
+    assert outcome.status is OrderStatus.CANCELLED
+    assert await world.charged(order.order_id) == []
+    await provider.close()
