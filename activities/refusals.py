@@ -13,8 +13,9 @@ from domain.provider_payments import ProviderRefusedError
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Refuse for good what trying again can not change: business errors, what the provider
-    answers no to, and what a constraint forbids.
+    """Refuse for good what trying again can not change.
+
+    That is a business error, a provider's no, and what a constraint forbids.
 
     Raises:
         ApplicationError: of the type `everorder.<code>`.
