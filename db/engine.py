@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 Sessions = async_sessionmaker[AsyncSession]
@@ -18,7 +20,8 @@ def async_url(database_url: str) -> URL:
 def create_engine(database_url: str, *, pool_size: int = 10, application: str = "everorder") -> AsyncEngine:
     """Create an engine whose connections are checked before use, so that a restarted server is not an error.
 
-    A statement may take 30 s and an idle transaction 60 s: nothing holds a lock for ever when a process hangs.
+    The check asks the driver, which knows by itself that a connection was closed, and costs no round trip. A statement
+    may take 30 s and an idle transaction 60 s: nothing holds a lock for ever when a process hangs.
     """
     server: Mapping[str, str] = {
         "application_name": application,
@@ -27,7 +30,7 @@ def create_engine(database_url: str, *, pool_size: int = 10, application: str = 
         "jit": "off",
     }
     arguments: dict[str, Any] = {"server_settings": server, "timeout": 5, "command_timeout": 35}
-    return create_async_engine(
+    engine = create_async_engine(
         async_url(database_url),
         pool_size=pool_size,
         max_overflow=0,
@@ -36,6 +39,14 @@ def create_engine(database_url: str, *, pool_size: int = 10, application: str = 
         hide_parameters=True,
         connect_args=arguments,
     )
+    event.listen(engine.sync_engine, "checkout", _require_open)
+    return engine
+
+
+def _require_open(connection: Any, *_: object) -> None:
+    """Have the pool open another connection in the place of one that the server has closed."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def create_sessions(engine: AsyncEngine) -> Sessions:
