@@ -110,6 +110,6 @@ async def shopping(api_url: str, token: str | None = None) -> AsyncIterator[Shop
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     limits = httpx2.Limits(max_connections=_MOST, max_keepalive_connections=_MOST)
     async with httpx2.AsyncClient(
-        base_url=api_url, headers=headers, timeout=30, limits=limits, trust_env=False
+        base_url=api_url, headers=headers, timeout=70, limits=limits, trust_env=False
     ) as client:
         yield Shopper(client)
