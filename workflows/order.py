@@ -6,18 +6,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
-from uuid import UUID
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from contracts.failures import refusal, refusal_code
-from contracts.notifications import DeliverMessage, NotificationActivities
 from contracts.orders import (
     AdvanceOrder,
     Cancel,
     CancelStep,
-    Decision,
     FlagOrder,
     MarkDelivered,
     OrderActivities,
@@ -41,8 +38,10 @@ from contracts.payments import (
     ReversePayment,
 )
 from domain.order_states import CANCELLABLE, ENDED, SHIPPED_ONWARD, UNPAID, EventType, OrderStatus
-from workflows.options import database_step, message_delivery, provider_call
+from workflows.messages import Messages
+from workflows.options import database_step, provider_call
 from workflows.saga import Saga
+from workflows.standstill import Standstill
 from workflows.story import Story
 
 Request = TypeVar("Request")
@@ -82,9 +81,8 @@ class OrderWorkflow:
         self._saga = Saga()
         self._commands: deque[QueuedCommand] = deque()
         self._cancel: Cancel | None = None
-        self._stuck = False
-        self._decisions: deque[Resolve] = deque()
-        self._messages: dict[UUID, asyncio.Task[None]] = {}
+        self._standstill = Standstill(start.order_id, flag=self._flag, give_up=self._give_up)
+        self._messages = Messages()
         self._told = Story()
 
     # The story ------------------------------------------------------------------------------------------------------
@@ -111,7 +109,7 @@ class OrderWorkflow:
         self._checked_out = True
         while not self._is(*ENDED):
             await self._next_command()
-        await self._finish_messages()
+        await self._messages.finish(owed=not self._is(OrderStatus.CANCELLED))
         return self._outcome()
 
     async def _open_or_refuse(self) -> None:
@@ -128,7 +126,7 @@ class OrderWorkflow:
             raise refusal(self._refused, "This cart can not be checked out as it is.") from error
         if not self._is(*UNPAID):
             self._saga.undo(self._reverse_payment)
-        self._send_messages()
+        self._messages.send(self._known.messages)
 
     async def _take_payment(self) -> None:
         try:
@@ -145,7 +143,7 @@ class OrderWorkflow:
             await self._surely(
                 lambda: self._record(OrderActivities.place, self._step, "Commit the stock and place the order")
             )
-            self._send_messages()
+            self._messages.send(self._known.messages)
 
     async def _take_money(self, order: OrderSnapshot) -> PaymentAnswer:
         """Authorise, then capture: from here on, undoing means refunding. What is free needs no provider."""
@@ -215,7 +213,7 @@ class OrderWorkflow:
                 case MarkDelivered() as delivered:
                     await self._advance(EventType.DELIVERED, delivered.actor)
                 case Resolve() as decision:
-                    await self._clear_flag(decision)
+                    await self._standstill.clear(decision)
         except FailureError as error:
             queued.refused = refusal_code(error) or "illegal_transition"
         queued.done = True
@@ -239,6 +237,9 @@ class OrderWorkflow:
     def _ask_to_cancel(self, cancel: Cancel) -> None:
         if self._cancel is None:
             self._cancel = cancel
+
+    def _give_up(self, decision: Resolve) -> None:
+        self._ask_to_cancel(Cancel(decision.reason, decision.actor))
 
     async def _whatever_is_cancelled(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -316,60 +317,11 @@ class OrderWorkflow:
         return answer or PaymentAnswer(PaymentDecision.DECLINED, "skipped_by_operator")
 
     async def _surely(self, step: Callable[[], Awaitable[Result]]) -> Result | None:
-        """Run a step that has to succeed. When it fails for good an operator decides: None is to go on without it."""
-        while True:
-            try:
-                return await step()
-            except FailureError as error:
-                if is_cancelled_exception(error) or self._order is None:
-                    raise
-                decision = await self._call_operator(refusal_code(error) or "step_failed")
-            if decision.decision is Decision.SKIP:
-                return None
-            if decision.decision is Decision.REFUND:
-                self._ask_to_cancel(Cancel(decision.reason, decision.actor))
-
-    async def _call_operator(self, reason: str) -> Resolve:
-        """Flag the order and stand still until an operator has decided."""
-        self._decisions.clear()
-        self._stuck = True
-        await self._flag(FlagOrder(self._start.order_id, needs_operator=True, reason=reason, actor="system"))
-        await workflow.wait_condition(lambda: bool(self._decisions))
-        decision = self._decisions.popleft()
-        self._stuck = False
-        await self._clear_flag(decision)
-        return decision
-
-    async def _clear_flag(self, decision: Resolve) -> None:
-        await self._flag(
-            FlagOrder(self._start.order_id, needs_operator=False, reason=decision.reason, actor=decision.actor)
-        )
+        """Run a step that has to succeed, or that an operator decides about; not before there is an order to flag."""
+        return await (step() if self._order is None else self._standstill.surely(step))
 
     async def _flag(self, request: FlagOrder) -> None:
         await self._record(OrderActivities.flag, request, f"Operator: {request.reason}")
-
-    def _send_messages(self) -> None:
-        """Start what the order owes its buyer; nothing waits for it but the end of the workflow."""
-        for message in self._known.messages if self._order else ():
-            if message not in self._messages:
-                self._messages[message] = asyncio.create_task(self._deliver(message))
-
-    async def _deliver(self, message: UUID) -> None:
-        try:
-            await workflow.execute_activity_method(
-                NotificationActivities.deliver,
-                DeliverMessage(message),
-                **message_delivery("Tell the buyer by e-mail"),
-            )
-        except FailureError as error:
-            workflow.logger.warning("message_not_delivered", extra={"code": refusal_code(error)})
-
-    async def _finish_messages(self) -> None:
-        """Wait until everything is delivered or given up; what a cancelled order owed is owed no more."""
-        for delivery in self._messages.values():
-            if self._is(OrderStatus.CANCELLED):
-                delivery.cancel()
-        await asyncio.gather(*self._messages.values(), return_exceptions=True)
 
     # What others may ask --------------------------------------------------------------------------------------------
 
@@ -423,9 +375,9 @@ class OrderWorkflow:
         await self._known_or_over()
         if not self._known.needs_operator:
             raise refusal("illegal_transition", "The order does not need an operator.")
-        if not self._stuck:
+        if not self._standstill.waiting:
             return await self._in_turn(decision)
-        self._decisions.append(decision)
+        self._standstill.decide(decision)
         await workflow.wait_condition(lambda: not self._known.needs_operator or self._over)
         return self._outcome()
 
