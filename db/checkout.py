@@ -177,6 +177,7 @@ async def finish_cancel(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
     cart = await carts.lock(session, await orders.cart_of(session, order_id))
     if await order_log.advance(session, order_id, EventType.CANCELLED):
         await _give_up(session, cart, order_id)
+        await orders.clear_flag(session, order_id)
     return await orders.snapshot(session, order_id)
 
 

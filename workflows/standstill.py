@@ -55,8 +55,10 @@ class Standstill:
         self._decisions.clear()
         self.waiting = True
         await self._flag(FlagOrder(self._order_id, needs_operator=True, reason=reason, actor="system"))
-        await workflow.wait_condition(lambda: bool(self._decisions))
+        try:
+            await workflow.wait_condition(lambda: bool(self._decisions))
+        finally:
+            self.waiting = False
         decision = self._decisions.popleft()
-        self.waiting = False
         await self.clear(decision)
         return decision

@@ -5,7 +5,7 @@ import pytest
 from contracts.orders import Cancel, Decision, OrderOutcome, Resolve
 from domain.money import Money
 from domain.order_states import OrderStatus
-from domain.provider_payments import ProviderPayment, ProviderRefusedError
+from domain.provider_payments import ProviderPayment, ProviderPaymentState, ProviderRefusedError
 from providers.stripe import StripeProvider
 from tests.support.sandbox import SECRET_KEY, SandboxForTests
 from tests.support.world import WAIT, World
@@ -123,4 +123,41 @@ async def test_payment_that_its_provider_has_forgotten_calls_an_operator(
     assert row.operator_reason == "payment_refused"
     assert outcome.status is OrderStatus.CANCELLED
     assert await world.charged(order.order_id) == []
+    await provider.close()
+
+
+class RefusesCaptures(StripeProvider):
+    """A provider that captures nothing, and does not say why."""
+
+    async def capture(self, key: str, reference: str, amount: Money) -> ProviderPayment:
+        raise ProviderRefusedError("blocked")
+
+    async def find(self, reference: str) -> ProviderPayment:
+        found = await super().find(reference)
+        if found.state is ProviderPaymentState.AUTHORISED and self.blind:
+            raise ProviderRefusedError("blocked")
+        return found
+
+    blind = True
+
+
+async def test_order_that_stands_still_before_it_is_placed_can_be_cancelled(
+    world: World, sandbox: SandboxForTests
+) -> None:
+    sku = await world.goods(stock=10)
+    order = world.order_of(await world.cart((sku, 1)))
+    provider = RefusesCaptures(api_key=SECRET_KEY, api_base=sandbox.url)
+    world.provider = provider
+
+    async with world.working():
+        await world.client.resume(order)
+        row = await world.needs_operator(order.order_id)
+        provider.blind = False
+        outcome = await world.client.cancel(order.order_id, Cancel(), wait=WAIT)
+
+    assert (row.status, row.operator_reason) == (OrderStatus.PENDING, "payment_refused")
+    assert isinstance(outcome, OrderOutcome)
+    assert (outcome.status, outcome.needs_operator) == (OrderStatus.CANCELLED, False)
+    assert await world.reserved_money(order.order_id) == 0
+    assert await world.stock(sku) == (10, 0)
     await provider.close()
