@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --system-certs
+COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check proof bench lock format clean
@@ -33,8 +36,9 @@ bench: $(DEV_READY) ## Orders a second, as ratios measured in one run
 	$(BIN)/everorder bench
 
 lock: $(DEV_READY) ## Resolve the dependencies anew into requirements*.lock
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements-dev.lock
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) --extra dev pyproject.toml -o requirements-dev.lock
+	echo uv | $(COMPILE) - -o requirements-uv.lock
 
 format: $(DEV_READY) ## Format the code and sort what can be sorted
 	$(BIN)/ruff format .
@@ -46,14 +50,19 @@ clean: ## Remove the virtual environment, the local stack's data and every cache
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(RUN_READY): requirements.lock pyproject.toml | $(BIN)/python
-	@echo "Preparing $(VENV) (once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+# uv installs in seconds what takes pip a minute; where it does not get through (a mirror that only pip knows), pip does.
+$(BIN)/uv: requirements-uv.lock | $(BIN)/python
+	@$(PIP) --require-hashes -r requirements-uv.lock
 	@touch $@
 
-$(DEV_READY): requirements-dev.lock pyproject.toml | $(BIN)/python
+$(RUN_READY): requirements.lock pyproject.toml | $(BIN)/uv
+	@echo "Preparing $(VENV) (once) ..."
+	@$(UV) --require-hashes -r requirements.lock || $(PIP) --require-hashes -r requirements.lock
+	@$(UV) --no-deps -e . || $(PIP) --no-deps -e .
+	@touch $@
+
+$(DEV_READY): requirements-dev.lock pyproject.toml | $(BIN)/uv
 	@echo "Preparing $(VENV) for development (once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(UV) --require-hashes -r requirements-dev.lock || $(PIP) --require-hashes -r requirements-dev.lock
+	@$(UV) --no-deps -e . || $(PIP) --no-deps -e .
 	@touch $@ $(RUN_READY)
