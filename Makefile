@@ -32,8 +32,8 @@ check: $(DEV_READY) ## Lint, types, import contracts, templates, migrations agai
 proof: $(DEV_READY) ## Kills in numbers, fault tables and ratio gates (under 45 minutes)
 	$(BIN)/python -m pytest -m proof -s
 
-bench: $(DEV_READY) ## Orders a second, as ratios measured in one run
-	$(BIN)/everorder bench
+bench: $(RUN_READY) ## Orders a second, as ratios measured in one run (ARGS="--json --orders 200")
+	$(BIN)/everorder bench $(ARGS)
 
 lock: $(DEV_READY) ## Resolve the dependencies anew into requirements*.lock
 	$(COMPILE) pyproject.toml -o requirements.lock

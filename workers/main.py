@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
@@ -18,22 +18,26 @@ from providers.smtp import SmtpMailer
 from providers.stripe import StripeProvider
 from settings import Settings, get_settings
 from settings.logs import configure_logs
-from workers.wiring import WORK, Resources, create_worker
+from workers.wiring import WORK, Resources, WorkOf, create_worker
 
 log = structlog.get_logger()
 
 _RECONNECT = 0.25
 
 
-def run(queues: Sequence[str]) -> None:
+def run(queues: Sequence[TaskQueue]) -> None:
     """Work on these queues (none named: on all that have work) until SIGTERM or SIGINT."""
-    chosen = [TaskQueue(queue) for queue in queues] or list(WORK)
+    run_work({queue: WORK[queue] for queue in queues or WORK})
+
+
+def run_work(work: Mapping[str, WorkOf]) -> None:
+    """Do any work, by the name of its queue, until SIGTERM or SIGINT."""
     settings = get_settings()
     configure_logs(settings)
-    asyncio.run(_run(chosen, settings))
+    asyncio.run(_run(work, settings))
 
 
-async def _run(queues: Sequence[TaskQueue], settings: Settings) -> None:
+async def _run(work: Mapping[str, WorkOf], settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -42,8 +46,8 @@ async def _run(queues: Sequence[TaskQueue], settings: Settings) -> None:
         if client is None:
             return
         async with AsyncExitStack() as stack:
-            for queue in queues:
-                await stack.enter_async_context(create_worker(client, queue, WORK[queue](resources)))
+            for queue, work_of in work.items():
+                await stack.enter_async_context(create_worker(client, queue, work_of(resources)))
                 log.info("worker_started", queue=queue)
             await stop.wait()
             log.info("worker_draining")

@@ -69,7 +69,10 @@ def notification_work(resources: Resources) -> QueueWork:
     return QueueWork(activities=[notifications.deliver], slots=10)
 
 
-WORK: dict[TaskQueue, Callable[[Resources], QueueWork]] = {
+WorkOf = Callable[[Resources], QueueWork]
+"""Tells what is done on a queue, with what the process has opened."""
+
+WORK: dict[TaskQueue, WorkOf] = {
     TaskQueue.ORDERS: order_work,
     TaskQueue.PAYMENTS: payment_work,
     TaskQueue.NOTIFICATIONS: notification_work,
@@ -77,7 +80,7 @@ WORK: dict[TaskQueue, Callable[[Resources], QueueWork]] = {
 """The queues that have work. A queue that is not here needs no worker."""
 
 
-def create_worker(client: Client, queue: TaskQueue, work: QueueWork) -> Worker:
+def create_worker(client: Client, queue: str, work: QueueWork) -> Worker:
     """Create the worker of one queue.
 
     A worker that died is noticed within `_STICKY`, after which its orders go on elsewhere. One that is told to stop

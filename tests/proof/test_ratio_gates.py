@@ -1,0 +1,56 @@
+"""What an order may cost beside the same commands without work: ratios of one run, on the same servers.
+
+Rates depend on the machine and its mood; ratios that were measured in turn much less so. Reached with two busy cores:
+0.42 to 0.46 of the no-op's rate at 8 at once. The gate leaves room for noise.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from benchmarks.kinds import Kind
+from benchmarks.measuring import Measured, measure
+from benchmarks.stand import Stand, built
+from clients.connection import connect
+from contracts.orders import order_workflow_id
+
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
+
+LEAST_OF_NOOP = 0.35
+MOST_EVENTS = 30
+MOST_WORKFLOW_TASKS = 4
+AT_ONCE = 8
+
+
+@pytest.fixture(scope="module")
+async def stand() -> AsyncIterator[Stand]:
+    async with built() as stand:
+        yield stand
+
+
+@pytest.fixture(scope="module")
+async def measured(stand: Stand) -> Measured:
+    return await measure(stand, 60, [AT_ONCE], tell=print)
+
+
+async def test_a_whole_order_keeps_its_share_of_the_rate_of_its_commands(measured: Measured) -> None:
+    assert measured.ratio(Kind.NOOP, AT_ONCE) >= LEAST_OF_NOOP
+
+
+async def test_an_order_has_few_events_and_workflow_tasks(measured: Measured) -> None:
+    assert measured.costs is not None
+    assert measured.costs.history_events <= MOST_EVENTS
+    assert measured.costs.workflow_tasks <= MOST_WORKFLOW_TASKS
+    assert measured.costs.provider_calls == 3
+
+
+async def test_what_an_order_is_compared_with_has_its_commands(stand: Stand, measured: Measured) -> None:
+    client = await connect(stand.temporal_address, "default")
+    placed = [one.lap.ids[0] for one in measured.of(Kind.WHOLE, AT_ONCE)]
+    noop = [one.id async for one in client.list_workflows("WorkflowType = 'BenchNoopOrder'", limit=1)]
+    histories = [
+        await client.get_workflow_handle(workflow_id).fetch_history()
+        for workflow_id in (order_workflow_id(placed[0]), noop[0])  # type: ignore[arg-type] # its text is enough
+    ]
+    order, compared = [[event.event_type for event in history.events] for history in histories]
+    assert sorted(order) == sorted(compared)
