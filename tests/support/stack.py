@@ -20,6 +20,7 @@ from cli.stack.health import answers
 from cli.stack.temporal import temporal_program
 from clients.connection import connect
 from db.engine import create_engine
+from tests.support.sandbox import SECRET_KEY, SandboxForTests
 from tests.support.shop import Shop
 from tests.support.world import World, open_world
 
@@ -27,7 +28,6 @@ EVERORDER = (sys.executable, "-P", "-m", "cli.main")
 _STARTS_WITHIN = 60.0
 _ENDS_WITHIN = 40.0
 _POLL = 0.02
-_PEERS_KEY = "sk_test_everorder"
 
 
 class Said(NamedTuple):
@@ -67,8 +67,10 @@ class RunningStack:
         return str(self.told["service_token"])
 
     @property
-    def sandbox_url(self) -> str:
-        return self.environment["EVERORDER_STRIPE_API_BASE"]
+    def sandbox(self) -> SandboxForTests:
+        """The payment server, to have it misbehave."""
+        port = self.environment["EVERORDER_STRIPE_API_BASE"].rpartition(":")[2]
+        return SandboxForTests(str(self.told["sandbox_database_url"]), int(port))
 
     def pid(self, name: str) -> int:
         return int(self.told["processes"][name])
@@ -146,7 +148,7 @@ class RunningStack:
         engine = create_engine(str(self.told["database_url"]))
         temporal = await connect(str(self.told["temporal_address"]), "default", lazy=True)
         try:
-            async with open_world(Shop(engine), temporal, self.sandbox_url, _PEERS_KEY) as world:
+            async with open_world(Shop(engine), temporal, self.sandbox.url, SECRET_KEY) as world:
                 yield world
         finally:
             await engine.dispose()
