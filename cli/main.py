@@ -34,6 +34,7 @@ COMMANDS = {
     "orders": Entry("cli.orders.command:app", "Find, show, cancel, resolve and resume orders."),
     "audit": Entry("cli.audit.command:audit", "Check every invariant, and show the rows that break one."),
     "check": Entry("cli.check:check", "Compile every template, and compare the migrations with the models."),
+    "docs": Entry("cli.docs:docs", "Print the tables of the documentation anew, from the code they describe."),
     "bench": Entry("benchmarks.command:bench", "Measure orders a second, against what they are made of."),
     "doctor": Entry("cli.doctor:doctor", "Check everything that Everorder needs, and say what to do."),
 }
