@@ -62,6 +62,8 @@ _REUSE = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
 
 _PENDING = TypedSearchAttributes([SearchAttributePair(ORDER_STATUS, OrderStatus.PENDING)])
 _CALL = timedelta(seconds=10)
+_CONFIRM_SECONDS = 3.0
+"""A buyer has waited long enough by then: "try again" is the better answer."""
 _MEMO_CART = "cart_id"
 
 
@@ -169,10 +171,13 @@ class OrderClient:
         return self._client.get_workflow_handle_for(OrderWorkflow.run, started.id, run_id=started.result_run_id)
 
     async def _confirm(self, order: PlaceOrder) -> Accepted:
-        status = await self._status(order.order_id)
-        if status is None or status is not WorkflowExecutionStatus.RUNNING:
-            raise TemporarilyUnavailableError("The checkout could not be confirmed. It is safe to try again.")
-        return Accepted(order.order_id)
+        try:
+            async with asyncio.timeout(_CONFIRM_SECONDS):
+                if await self._status(order.order_id) is WorkflowExecutionStatus.RUNNING:
+                    return Accepted(order.order_id)
+        except TimeoutError:
+            pass  # a server that is away is asked for longer than that
+        raise TemporarilyUnavailableError("The checkout could not be confirmed. It is safe to try again.")
 
     async def pay(self, order_id: UUID, pay: Pay, *, wait: timedelta) -> OrderOutcome | Accepted:
         """Offer another payment method.

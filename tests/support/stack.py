@@ -89,7 +89,7 @@ class RunningStack:
         return pid
 
     @asynccontextmanager
-    async def stopped(self, name: str) -> AsyncIterator[None]:
+    async def hanging(self, name: str) -> AsyncIterator[None]:
         """Hold a process still, as a server is that hangs: it takes connections and answers none."""
         pid = await self.alive(name)
         os.kill(pid, signal.SIGSTOP)
@@ -97,6 +97,17 @@ class RunningStack:
             yield
         finally:
             os.kill(pid, signal.SIGCONT)
+
+    @asynccontextmanager
+    async def away(self, name: str) -> AsyncIterator[None]:
+        """Have a process be dead; whoever would start it again is held still meanwhile."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            await self.kill(name)
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+            await self.alive(name)
 
     async def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Ask the shop's database."""
