@@ -15,6 +15,7 @@ from contracts.orders import (
     AdvanceOrder,
     Cancel,
     CancelStep,
+    Decision,
     FlagOrder,
     MarkDelivered,
     OrderActivities,
@@ -120,6 +121,7 @@ class OrderWorkflow:
                 self._record(OrderActivities.open, self._start, "Freeze and price the cart, hold the stock")
             )
         except CancelRequestedError:
+            self._saga.undo(self._reverse_payment)  # an earlier run may have taken the money
             await self._unwind()
         except FailureError as error:
             self._refused = refusal_code(error) or "conflict"
@@ -213,7 +215,7 @@ class OrderWorkflow:
                 case MarkDelivered() as delivered:
                     await self._advance(EventType.DELIVERED, delivered.actor)
                 case Resolve() as decision:
-                    await self._standstill.clear(decision)
+                    await self._resolve(decision)
         except FailureError as error:
             queued.refused = refusal_code(error) or "illegal_transition"
         queued.done = True
@@ -231,6 +233,12 @@ class OrderWorkflow:
     async def _advance(self, event: EventType, actor: str) -> None:
         request = AdvanceOrder(self._start.order_id, event, actor)
         await self._record(OrderActivities.advance, request, f"Note that it was {event}")
+
+    async def _resolve(self, decision: Resolve) -> None:
+        if decision.decision is Decision.REFUND:
+            self._require("Giving everything back is", *CANCELLABLE)
+            self._give_up(decision)
+        await self._standstill.clear(decision)
 
     # Cancelling -----------------------------------------------------------------------------------------------------
 
@@ -292,7 +300,8 @@ class OrderWorkflow:
         await self._surely(
             lambda: workflow.execute_activity_method(
                 PaymentActivities.reverse, request, **provider_call("Give back what was taken")
-            )
+            ),
+            skippable=True,
         )
 
     # Steps ----------------------------------------------------------------------------------------------------------
@@ -311,14 +320,16 @@ class OrderWorkflow:
         summary: str,
     ) -> PaymentAnswer:
         """Ask the provider. Waiting for the answer can swallow an interruption, so it is looked for again here."""
-        answer = await self._surely(lambda: workflow.execute_activity_method(step, request, **provider_call(summary)))
+        answer = await self._surely(
+            lambda: workflow.execute_activity_method(step, request, **provider_call(summary)), skippable=True
+        )
         if self._cancel is not None:
             raise asyncio.CancelledError
         return answer or PaymentAnswer(PaymentDecision.DECLINED, "skipped_by_operator")
 
-    async def _surely(self, step: Callable[[], Awaitable[Result]]) -> Result | None:
+    async def _surely(self, step: Callable[[], Awaitable[Result]], *, skippable: bool = False) -> Result | None:
         """Run a step that has to succeed, or that an operator decides about; not before there is an order to flag."""
-        return await (step() if self._order is None else self._standstill.surely(step))
+        return await (step() if self._order is None else self._standstill.surely(step, skippable=skippable))
 
     async def _flag(self, request: FlagOrder) -> None:
         await self._record(OrderActivities.flag, request, f"Operator: {request.reason}")
@@ -346,7 +357,9 @@ class OrderWorkflow:
     async def cancel(self, cancel: Cancel) -> OrderOutcome:
         """Cancel the order and wait until everything is undone; after shipment, only record that it was asked for."""
         self._request_cancel(cancel)
-        await workflow.wait_condition(lambda: self._cancel is None or self._over)
+        await workflow.wait_condition(
+            lambda: self._over or (self._cancel is None and not self._is(OrderStatus.CANCELLING))
+        )
         self._require("Cancelling is", OrderStatus.CANCELLED, *SHIPPED_ONWARD)
         return self._outcome()
 
@@ -375,6 +388,7 @@ class OrderWorkflow:
         await self._known_or_over()
         if not self._known.needs_operator:
             raise refusal("illegal_transition", "The order does not need an operator.")
+        await workflow.wait_condition(lambda: self._standstill.waiting or self._checked_out or self._over)
         if not self._standstill.waiting:
             return await self._in_turn(decision)
         self._standstill.decide(decision)

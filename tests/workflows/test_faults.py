@@ -2,13 +2,18 @@
 
 import pytest
 
-from contracts.orders import Cancel, Decision, OrderOutcome, Resolve
+from contracts.orders import Cancel, Decision, OrderOutcome, Resolve, order_workflow_id
+from contracts.queues import TaskQueue
+from domain.errors import IllegalStepError
 from domain.money import Money
 from domain.order_states import OrderStatus
 from domain.provider_payments import ProviderPayment, ProviderPaymentState, ProviderRefusedError
 from providers.stripe import StripeProvider
+from tests.support.gates import Gate
 from tests.support.sandbox import SECRET_KEY, SandboxForTests
 from tests.support.world import WAIT, World
+from workers.wiring import WORK
+from workflows.order import OrderWorkflow
 
 FAULTS = ("drop_before", "drop_after", "error_before", "error_after", "replay_error", "replay_error_before")
 
@@ -161,3 +166,58 @@ async def test_order_that_stands_still_before_it_is_placed_can_be_cancelled(
     assert await world.reserved_money(order.order_id) == 0
     assert await world.stock(sku) == (10, 0)
     await provider.close()
+
+
+class RefusesOneCapture(RefusesCaptures):
+    """A provider that will not say once what has become of a capture."""
+
+    async def find(self, reference: str) -> ProviderPayment:
+        try:
+            return await super().find(reference)
+        finally:
+            self.blind = False
+
+
+async def test_step_that_fails_for_good_after_the_order_was_cancelled_calls_no_operator(
+    world: World, sandbox: SandboxForTests
+) -> None:
+    order = world.order_of(await world.cart((await world.goods(), 1)))
+    provider = RefusesOneCapture(api_key=SECRET_KEY, api_base=sandbox.url)
+    world.provider = provider
+    gate = Gate("payments.capture", "before")
+
+    async with world.working({TaskQueue.PAYMENTS: gate.apply(WORK[TaskQueue.PAYMENTS](world.resources))}):
+        await world.client.resume(order)
+        await gate.reached.wait()
+        await world.client.signal_cancel(order.order_id, Cancel())
+        await world.temporal.get_workflow_handle(order_workflow_id(order.order_id)).query(OrderWorkflow.status)
+        gate.opened.set()
+        outcome = await world.ended(order.order_id)
+
+    assert outcome.status is OrderStatus.CANCELLED
+    assert await world.events(order.order_id) == ["opened", "cancel_requested", "cancelled"]
+    assert await world.reserved_money(order.order_id) == 0
+    await provider.close()
+
+
+async def test_step_on_the_books_can_not_be_skipped(world: World) -> None:
+    sku = await world.goods(stock=10)
+    order = world.order_of(await world.cart((sku, 1)))
+    gate = Gate("orders.place", "before")
+
+    async with world.working({TaskQueue.ORDERS: gate.apply(WORK[TaskQueue.ORDERS](world.resources))}):
+        await world.client.resume(order)
+        await gate.reached.wait()
+        await world.shop.run("UPDATE stock_levels SET reserved = 0 WHERE sku = :sku", sku=sku)
+        gate.opened.set()
+        row = await world.needs_operator(order.order_id)
+        with pytest.raises(IllegalStepError):
+            await world.client.resolve(order.order_id, Resolve(Decision.SKIP), wait=WAIT)
+        assert (await world.order(order.order_id)).needs_operator
+        await world.shop.run("UPDATE stock_levels SET reserved = 1 WHERE sku = :sku", sku=sku)
+        await world.client.resolve(order.order_id, Resolve(Decision.RETRY), wait=WAIT)
+        outcome = await world.place(order)
+
+    assert row.operator_reason == "constraint_violated"
+    assert (outcome.status, outcome.needs_operator) == (OrderStatus.PLACED, False)
+    assert await world.stock(sku) == (9, 0)

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from temporalio.client import WorkflowUpdateStage
 
 from contracts.orders import Cancel, OrderOutcome, Pay, PlaceOrder, order_workflow_id
 from contracts.queues import TaskQueue
@@ -12,6 +13,7 @@ from domain.order_states import OrderStatus
 from tests.support.gates import Gate
 from tests.support.world import WAIT, World
 from workers.wiring import WORK
+from workflows.order import OrderWorkflow
 
 STEPS = ("orders.open", "payments.authorise", "payments.capture", "orders.place")
 DECLINED = "pm_card_chargeDeclined"
@@ -125,6 +127,45 @@ async def test_order_terminated_while_it_was_being_cancelled_is_cancelled_when_i
 
     assert outcome.status is OrderStatus.CANCELLED
     assert await world.stock(sku) == (10, 0)
+    assert await world.charged(order.order_id) == []
+
+
+async def test_order_that_is_cancelled_before_its_resumed_workflow_has_looked_at_it_is_refunded(world: World) -> None:
+    sku = await world.goods(stock=10)
+    order = world.order_of(await world.cart((sku, 2)))
+    async with world.working():
+        await world.place(order)
+    await terminate(world, order)
+    await resume(world, order)
+    await world.client.signal_cancel(order.order_id, Cancel())
+
+    async with world.working():
+        outcome = await world.ended(order.order_id)
+
+    assert outcome.status is OrderStatus.CANCELLED
+    assert await world.stock(sku) == (10, 0)
+    assert await world.charged(order.order_id) == []
+    assert (await world.order(order.order_id)).payment_status == "refunded"
+
+
+async def test_cancelling_again_waits_for_the_cancellation_that_was_resumed(world: World) -> None:
+    order = world.order_of(await world.cart((await world.goods(), 2)))
+    async with world.working():
+        await world.place(order)
+    await terminate(world, order)
+    await world.shop.run("UPDATE orders SET status = 'cancelling' WHERE id = :id", id=order.order_id)
+    gate = Gate("payments.reverse", "before")
+    handle = world.temporal.get_workflow_handle(order_workflow_id(order.order_id))
+
+    async with world.working({TaskQueue.PAYMENTS: gate.apply(WORK[TaskQueue.PAYMENTS](world.resources))}):
+        await resume(world, order)
+        await gate.reached.wait()
+        accepted = WorkflowUpdateStage.ACCEPTED
+        cancelling = await handle.start_update(OrderWorkflow.cancel, Cancel(), wait_for_stage=accepted)
+        gate.opened.set()
+        outcome = await cancelling.result()
+
+    assert outcome.status is OrderStatus.CANCELLED
     assert await world.charged(order.order_id) == []
 
 
