@@ -36,9 +36,20 @@ async def placed(session: AsyncSession, response: Response, outcome: OrderOutcom
         case OrderStatus.FAILED:
             raise await _failure(session, outcome)
         case OrderStatus.CANCELLED | OrderStatus.CANCELLING:
-            raise ProblemError("conflict", "The order was cancelled.", order_id=str(outcome.order_id))
+            raise _cancelled(outcome.order_id)
         case _:
-            return await shown(session, outcome.order_id)
+            return standing(await _row(session, outcome.order_id))
+
+
+def standing(order: OrderView) -> Order:
+    """Show the order that a cart has become.
+
+    Raises:
+        ProblemError: it was cancelled since.
+    """
+    if order.status in {OrderStatus.CANCELLING, OrderStatus.CANCELLED}:
+        raise _cancelled(order.id)
+    return receipts.show(order)
 
 
 def accepted(response: Response, order_id: UUID, status: OrderStatus) -> AcceptedOrder:
@@ -67,6 +78,10 @@ async def recorded(session: AsyncSession, order_id: UUID) -> OrderOutcome | None
         total=Money(order.total, order.currency),
         needs_operator=order.needs_operator,
     )
+
+
+def _cancelled(order_id: UUID) -> ProblemError:
+    return ProblemError("conflict", "The order was cancelled.", order_id=str(order_id))
 
 
 def _payment_problem(outcome: OrderOutcome) -> ProblemError:

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import outcomes, receipts
+from api import outcomes
 from api.access import own_cart
 from api.deps import CallerDep, Resources, ResourcesDep
 from api.errors import ProblemError
@@ -44,7 +44,7 @@ async def check_out(
         if cart.status is CartStatus.ORDERED:
             order = await orders.latest_of_cart(session, cart.id)
             if order is not None:
-                return receipts.show(order)
+                return outcomes.standing(order)
         await _require_ready(session, cart, body.payment_method.token)
     outcome = await _place(resources, _request(cart, body, resources.settings), wait)
     async with resources.reads() as session:
@@ -90,14 +90,24 @@ def _request(cart: CartRow, body: Checkout, settings: Settings) -> PlaceOrder:
 
 
 async def _place(resources: Resources, request: PlaceOrder, wait: timedelta) -> OrderOutcome | Accepted:
-    """Place the order; where its checkout is over, its row says what it came to."""
+    """Place the order; where its checkout is over, its row says what it came to.
+
+    So it does after a decline: Temporal tells the first outcome for ever, but another card may have been offered since.
+    """
     try:
-        return await resources.orders.place(request, wait=wait)
+        outcome = await resources.orders.place(request, wait=wait)
     except OrderRefusedError as refusal:
         if refusal.code not in _LOOK_AGAIN:
             raise
-        async with resources.reads() as session:
-            outcome = await outcomes.recorded(session, request.order_id)
-        if outcome is None:
+        recorded = await _recorded(resources, request)
+        if recorded is None:
             raise
+        return recorded
+    if isinstance(outcome, Accepted) or outcome.status is not OrderStatus.PAYMENT_REQUIRED:
         return outcome
+    return await _recorded(resources, request) or outcome
+
+
+async def _recorded(resources: Resources, request: PlaceOrder) -> OrderOutcome | None:
+    async with resources.reads() as session:
+        return await outcomes.recorded(session, request.order_id)

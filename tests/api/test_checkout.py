@@ -88,6 +88,16 @@ async def test_a_cart_that_is_an_order_gives_it_again_without_asking_anybody(
     assert orders.asked == []
 
 
+@pytest.mark.parametrize("status", ["cancelling", "cancelled"])
+async def test_a_cart_whose_order_was_cancelled_after_it_was_placed_is_a_conflict(
+    buyer: Buyer, orders: OrdersDouble, status: str
+) -> None:
+    made = await buyer.has_order(status)
+    await buyer.cart_is("ordered")
+    assert problem(await buyer.check_out(), 409, "conflict")["order_id"] == str(made)
+    assert orders.asked == []
+
+
 async def test_a_second_attempt_is_a_second_order(buyer: Buyer, orders: OrdersDouble, shop: Shop) -> None:
     await buyer.has_order("failed", reason="payment_expired", payment_status="voided")
     await shop.run("UPDATE carts SET checkout_attempt = 2 WHERE id = :id", id=buyer.cart_id)
@@ -154,6 +164,13 @@ async def test_a_declined_payment_names_the_order_that_waits_for_another(
     orders.answers.append(outcome(buyer, OrderStatus.PAYMENT_REQUIRED, decline_code=decline_code))
     refused = problem(await buyer.check_out(), 402, code)
     assert (refused["order_id"], refused["decline_code"]) == (str(buyer.order_id()), decline_code)
+
+
+async def test_a_decline_is_no_answer_any_more_while_another_card_is_tried(buyer: Buyer, orders: OrdersDouble) -> None:
+    made = await buyer.has_order("pending", payment_status="none")
+    await buyer.cart_is("frozen")
+    orders.answers.append(outcome(buyer, OrderStatus.PAYMENT_REQUIRED, decline_code="insufficient_funds"))
+    assert body(await buyer.check_out(), 202) == {"order_id": str(made), "status": "pending"}
 
 
 async def test_too_little_stock_says_how_much_there_is(buyer: Buyer, orders: OrdersDouble) -> None:
