@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
+import uvloop
 from temporalio.client import Client
 
 from clients.connection import connect
@@ -34,7 +35,7 @@ def run_work(work: Mapping[str, WorkOf]) -> None:
     """Do any work, by the name of its queue, until SIGTERM or SIGINT."""
     settings = get_settings()
     configure_logs(settings)
-    asyncio.run(_run(work, settings))
+    uvloop.run(_run(work, settings))
 
 
 async def _run(work: Mapping[str, WorkOf], settings: Settings) -> None:
