@@ -2,7 +2,7 @@
 
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
-from temporalio.converter import StorageDriverStoreContext
+from temporalio.converter import SerializationContext, StorageDriverStoreContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import Info
@@ -22,8 +22,9 @@ class ContextFreeInstance(WorkflowInstance):
         """Let the workflow go on, in its sandbox."""
         return self._sandboxed.activate(act)
 
-    def get_serialization_context(self, command_info: object) -> None:
+    def get_serialization_context(self, command_info: object) -> SerializationContext | None:
         """Name no context."""
+        return None
 
     def get_external_store_context(self, command_info: object) -> StorageDriverStoreContext:  # noqa: ARG002 - as above
         """Name no context."""

@@ -12,7 +12,7 @@ from workers.runner import WORKFLOW_RUNNER, ContextFreeInstance
 def test_every_run_converts_with_the_same_schemas() -> None:
     one, other = PayloadConverter().converters, PayloadConverter().converters
     assert one[b"json/plain"] is other[b"json/plain"]
-    assert isinstance(DATA_CONVERTER.payload_converter, PayloadConverter)
+    assert DATA_CONVERTER.payload_converter_class is PayloadConverter
 
 
 def test_a_value_comes_back_as_it_was() -> None:
