@@ -22,7 +22,7 @@ class ContextFreeInstance(WorkflowInstance):
         """Let the workflow go on, in its sandbox."""
         return self._sandboxed.activate(act)
 
-    def get_serialization_context(self, command_info: object) -> SerializationContext | None:
+    def get_serialization_context(self, command_info: object) -> SerializationContext | None:  # noqa: ARG002 - the same for all
         """Name no context."""
         return None
 
