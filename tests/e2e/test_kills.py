@@ -34,15 +34,15 @@ def stack(tmp_path: Path) -> Iterator[RunningStack]:
 async def test_each_invoice_is_one_order_paid_once_while_everything_is_killed(
     stack: RunningStack, tmp_path: Path
 ) -> None:
-    written, report, recoveries = await replay_under_kills(
+    written, report, aftermath = await replay_under_kills(
         stack, tmp_path / "day.csv", KILLED, invoices=INVOICES, longest=60
     )
-    sys.stdout.write(f"\n{recoveries.table()}\ncheckouts of the replay: {report.checkout}\n")
+    sys.stdout.write(f"\n{aftermath.table()}\n")
 
     assert report.failures == ()
     assert report.placed + report.already_there == INVOICES
     assert report.revenue.amount == written.revenue
     await require_right_books(stack, written, INVOICES + len(KILLED))
     assert await stack.broken() == {}
-    assert len(recoveries.all) == len(KILLED)
-    assert recoveries.all[-1] < GENEROUS
+    assert [kill.name for kill in aftermath.kills] == list(KILLED)
+    assert aftermath.next_orders()[-1] < GENEROUS

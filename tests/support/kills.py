@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
@@ -20,65 +20,100 @@ from tests.support.stack import RunningStack
 CONCURRENCY = 8
 
 
-@dataclass
-class Recoveries:
-    """Seconds from each kill until an order that was begun after it was placed, by the name of who was killed."""
+Finished = tuple[float, Placed | Failure]
 
-    seconds: dict[str, list[float]] = field(default_factory=dict)
 
-    def note(self, name: str, seconds: float) -> None:
-        self.seconds.setdefault(name, []).append(seconds)
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A kill, by the monotonic clock, and when an order that was begun right after it was placed."""
 
-    @property
-    def all(self) -> list[float]:
-        return sorted(second for seconds in self.seconds.values() for second in seconds)
+    name: str
+    at: float
+    next_placed: float
 
-    def share(self, share: float, name: str | None = None) -> float:
-        """Return the seconds that a share of the recoveries stayed within (nearest rank)."""
-        ranked = self.all if name is None else sorted(self.seconds[name])
-        return ranked[ceil(len(ranked) * share) - 1]
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """How orders went on after each kill, in seconds: those that came after it, and those that were under way."""
+
+    kills: Sequence[Kill]
+    finished: Sequence[Finished]
+
+    def next_orders(self, name: str = "") -> list[float]:
+        """Time the orders that were begun right after a kill of this name, or after any, shortest first."""
+        return sorted(kill.next_placed - kill.at for kill in self._kills(name))
+
+    def under_way(self, name: str = "") -> list[float]:
+        """Time what was left of the invoices that were under way at a kill, shortest first."""
+        return sorted(
+            end - kill.at
+            for kill in self._kills(name)
+            for end, outcome in self.finished
+            if isinstance(outcome, Placed) and end - outcome.seconds < kill.at < end
+        )
 
     def table(self) -> str:
         """Write a line for each name, and one for all."""
-        lines = [self._line(name, sorted(seconds)) for name, seconds in self.seconds.items()]
-        return "\n".join([f"{'killed':<22} kills    p50    p95   most", *lines, self._line("all", self.all)])
+        names = [*dict.fromkeys(kill.name for kill in self.kills), ""]
+        head = f"{'killed':<22}{'times':>6}   next order p50/p95/most     orders under way p50/p95/most"
+        return "\n".join([head, *(self._line(name) for name in names)])
 
-    def _line(self, name: str, ranked: list[float]) -> str:
-        half, most = ranked[ceil(len(ranked) * 0.5) - 1], ranked[ceil(len(ranked) * 0.95) - 1]
-        return f"{name:<22} {len(ranked):>5} {half:>5.2f}s {most:>5.2f}s {ranked[-1]:>5.2f}s"
+    def _line(self, name: str) -> str:
+        after, during = self.next_orders(name), self.under_way(name)
+        return f"{name or 'all':<22}{len(after):>6}   {_figures(after):<27} {_figures(during)}"
+
+    def _kills(self, name: str) -> list[Kill]:
+        return [kill for kill in self.kills if name in {"", kill.name}]
+
+
+def share(ranked: Sequence[float], part: float) -> float:
+    """Return what a part of sorted figures stays within (nearest rank)."""
+    return ranked[ceil(len(ranked) * part) - 1]
+
+
+def _figures(ranked: Sequence[float]) -> str:
+    return " / ".join(f"{share(ranked, part):.2f} s" for part in (0.5, 0.95, 1)) if ranked else "none"
 
 
 async def replay_under_kills(
     stack: RunningStack, file: Path, killed: Sequence[str], *, invoices: int, longest: int
-) -> tuple[WrittenDay, ReplayReport, Recoveries]:
+) -> tuple[WrittenDay, ReplayReport, Aftermath]:
     """Replay a day that is written here; kill one process after the other, as many invoices apart as there are."""
     written = write_day(file, invoices=invoices, longest=longest)
     day = survey(file)
     await import_day(day, str(stack.told["database_url"]))
-    finished: asyncio.Queue[Placed | Failure] = asyncio.Queue()
-    killing = asyncio.create_task(_kill_in_turn(stack, killed, finished, invoices // (len(killed) + 1)))
-    report = await replay(
-        day, api_url=stack.api_url, token=stack.token, concurrency=CONCURRENCY, on_progress=finished.put_nowait
-    )
-    return written, report, await killing
+    finished: list[Finished] = []
+    one_more = asyncio.Semaphore(0)
+
+    def note(outcome: Placed | Failure) -> None:
+        finished.append((time.monotonic(), outcome))
+        one_more.release()
+
+    every = invoices // (len(killed) + 1)
+    async with asyncio.TaskGroup() as group:
+        killing = group.create_task(_kill_in_turn(stack, killed, one_more, every))
+        replaying = group.create_task(
+            replay(day, api_url=stack.api_url, token=stack.token, concurrency=CONCURRENCY, on_progress=note)
+        )
+    return written, replaying.result(), Aftermath(killing.result(), finished)
 
 
 async def _kill_in_turn(
-    stack: RunningStack, names: Sequence[str], finished: asyncio.Queue[Placed | Failure], every: int
-) -> Recoveries:
+    stack: RunningStack, names: Sequence[str], one_more: asyncio.Semaphore, every: int
+) -> list[Kill]:
     """Kill a process whenever `every` invoices more are orders, and order something at the same moment."""
-    recoveries = Recoveries()
+    kills: list[Kill] = []
     async with stack.world() as world:
         sku = await world.goods(stock=len(names))
     async with shopping(stack.api_url) as buyer:
         for name in names:
             for _ in range(every):
-                await finished.get()
-            killed = await stack.kill(name)
+                await one_more.acquire()
+            at = await stack.kill(name)
             order = await buyer.buy(sku)
-            recoveries.note(name, time.monotonic() - killed)
             assert order["status"] == "placed", order
-    return recoveries
+            kills.append(Kill(name, at, time.monotonic()))
+    return kills
 
 
 async def require_right_books(stack: RunningStack, written: WrittenDay, orders: int) -> None:

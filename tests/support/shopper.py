@@ -24,6 +24,7 @@ PERSON = {
 VISA = "pm_card_visa"
 DECLINED = "pm_card_chargeDeclined"
 _PAUSE = 0.05
+_PATIENCE = 60.0
 _MOST = 1_000
 
 
@@ -72,13 +73,14 @@ class Shopper:
         return await self.client.post(f"{cart.path}/checkout", json=body, headers=headers)
 
     async def order(self, cart: Cart, order_id: str) -> dict[str, Any]:
-        """Look at an order until its checkout is over."""
-        while True:
-            answer = await self.surely("GET", f"/v1/orders/{order_id}", None, cart.headers)
-            order: dict[str, Any] = answer.json()
-            if order["status"] not in {"pending", "cancelling"}:
-                return order
-            await asyncio.sleep(_PAUSE)
+        """Look at an order until its checkout is over, for a minute at most."""
+        async with asyncio.timeout(_PATIENCE):
+            while True:
+                answer = await self.surely("GET", f"/v1/orders/{order_id}", None, cart.headers)
+                order: dict[str, Any] = answer.json()
+                if order["status"] not in {"pending", "cancelling"}:
+                    return order
+                await asyncio.sleep(_PAUSE)
 
     async def buy(self, sku: str) -> dict[str, Any]:
         """Buy one, whatever happens meanwhile, and return the order."""
@@ -91,17 +93,22 @@ class Shopper:
     async def surely(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> httpx2.Response:
-        """Ask until there is an answer, and have it be a good one."""
-        while True:
-            try:
-                answer = await self.client.request(method, path, json=body, headers=headers)
-            except httpx2.TransportError:
+        """Ask until there is an answer, for a minute at most, and have it be a good one."""
+        async with asyncio.timeout(_PATIENCE):
+            while (answer := await self._answer(method, path, body, headers)) is None:
                 await asyncio.sleep(_PAUSE)
-                continue
-            if answer.status_code < 500:
-                assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
-                return answer
-            await asyncio.sleep(_PAUSE)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer
+
+    async def _answer(
+        self, method: str, path: str, body: object, headers: dict[str, str] | None
+    ) -> httpx2.Response | None:
+        """Ask once; None where the shop could not answer."""
+        try:
+            answer = await self.client.request(method, path, json=body, headers=headers)
+        except httpx2.TransportError:
+            return None
+        return None if answer.status_code >= 500 else answer
 
 
 @asynccontextmanager
