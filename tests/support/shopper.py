@@ -95,7 +95,7 @@ class Shopper:
     ) -> httpx2.Response:
         """Ask until there is an answer, for a minute at most, and have it be a good one."""
         async with asyncio.timeout(_PATIENCE):
-            while (answer := await self._answer(method, path, body, headers)) is None:
+            while (answer := await self._answer(method, path, body, headers)) is None:  # noqa: ASYNC110 - the shop has to get up
                 await asyncio.sleep(_PAUSE)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer
