@@ -24,6 +24,11 @@ class Messages:
             if message not in self._deliveries:
                 self._deliveries[message] = asyncio.create_task(self._deliver(message))
 
+    @property
+    def all_told(self) -> bool:
+        """Tell whether no message is under way."""
+        return all(delivery.done() for delivery in self._deliveries.values())
+
     async def finish(self, *, owed: bool) -> None:
         """Wait until everything is delivered or given up; what is owed no more is given up at once."""
         for delivery in self._deliveries.values():

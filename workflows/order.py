@@ -191,13 +191,16 @@ class OrderWorkflow:
         elif self._commands:
             await self._carry_out(self._commands[0])
             self._commands.popleft()
-        elif workflow.all_handlers_finished():
+        elif self._has_to_begin_anew():
             workflow.continue_as_new(self._start)
 
     def _something_to_do(self) -> bool:
-        if self._commands or self._cancel is not None:
-            return True
-        return workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished()
+        return bool(self._commands) or self._cancel is not None or self._has_to_begin_anew()
+
+    def _has_to_begin_anew(self) -> bool:
+        """Tell whether the history is long and nobody waits for this run; a message under way is not torn off."""
+        long = workflow.info().is_continue_as_new_suggested()
+        return long and workflow.all_handlers_finished() and self._messages.all_told
 
     def _until_deadline(self) -> timedelta | None:
         deadline = self._known.payment_deadline

@@ -30,9 +30,9 @@ def temporal_program() -> str:
 
 
 @asynccontextmanager
-async def running_temporal() -> AsyncIterator[WorkflowEnvironment]:
-    """Run a server that forgets everything when it ends."""
-    arguments = [part for setting in _SETTINGS for part in ("--dynamic-config-value", setting)]
+async def running_temporal(*more: str) -> AsyncIterator[WorkflowEnvironment]:
+    """Run a server that forgets everything when it ends; `more` are dynamic settings, as `name=value`."""
+    arguments = [part for setting in (*_SETTINGS, *more) for part in ("--dynamic-config-value", setting)]
     environment = await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=temporal_program(),
         dev_server_extra_args=arguments,
