@@ -1,6 +1,7 @@
 """Messages: owed, claimed for sending, and sent; each changes its state in one statement."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,9 +22,12 @@ UPDATE notifications SET state = 'dropped', claimed_until = NULL
 WHERE order_id = :order_id AND state IN ('pending', 'sending')
 """)
 
-# A claim outlives the mail server's time-out, so that two attempts never send at once; a dead one's runs out.
+CLAIM = timedelta(seconds=45)
+"""Outlives the mail server's time-out, so that two attempts never send at once; a dead one's runs out."""
+
 _CLAIM = text("""
-UPDATE notifications n SET state = 'sending', attempts = n.attempts + 1, claimed_until = now() + interval '45 seconds'
+UPDATE notifications n SET state = 'sending', attempts = n.attempts + 1,
+    claimed_until = now() + CAST(:claim AS interval)
 FROM orders o
 WHERE n.id = :id AND o.id = n.order_id
   AND (n.state = 'pending' OR (n.state = 'sending' AND n.claimed_until < now()))
@@ -86,7 +90,7 @@ async def drop(session: AsyncSession, order_id: UUID) -> None:
 
 async def claim(session: AsyncSession, notification_id: UUID) -> ClaimedMessage | None:
     """Claim a message for sending; None when it was sent, dropped, or is being sent."""
-    row = (await session.execute(_CLAIM, {"id": notification_id})).one_or_none()
+    row = (await session.execute(_CLAIM, {"id": notification_id, "claim": CLAIM})).one_or_none()
     return None if row is None else ClaimedMessage(*row)
 
 

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     stripe_api_base: str = Field(
         default="", description="Address of the payment provider; empty is Stripe itself, else the sandbox."
     )
-    stripe_timeout: float = Field(default=5.0, gt=0, le=60, description="Seconds that one provider call may take.")
+    stripe_timeout: float = Field(default=5.0, gt=0, le=6, description="Seconds that one provider call may take.")
 
     smtp_host: str = Field(default="127.0.0.1", description="Mail server.")
     smtp_port: int = Field(default=25, ge=1, le=65_535, description="Port of the mail server.")

@@ -1,0 +1,26 @@
+"""Time-outs that have to fit into each other, however they are set."""
+
+from datetime import timedelta
+
+from db.notifications import CLAIM
+from settings import Settings
+from workflows.options import message_delivery, provider_call
+
+MOST_CALLS = 6
+"""A reversal whose void came too late: find, void, find twice, refund, find."""
+
+
+def longest(setting: str) -> timedelta:
+    return timedelta(seconds=Settings.model_json_schema()["properties"][setting]["maximum"])
+
+
+def test_every_provider_call_of_a_step_ends_before_the_step_is_tried_again() -> None:
+    attempt = provider_call("")["start_to_close_timeout"]
+    assert attempt is not None
+    assert longest("stripe_timeout") * MOST_CALLS < attempt
+
+
+def test_claim_of_a_message_outlives_its_hand_over_and_ends_before_the_next_attempt() -> None:
+    attempt = message_delivery("")["start_to_close_timeout"]
+    assert attempt is not None
+    assert longest("smtp_timeout") < CLAIM < attempt
