@@ -11,7 +11,7 @@ from contracts import notifications as contract
 from contracts.failures import OWN_FAILURE, refusal
 from contracts.notifications import DeliverMessage
 from db import notifications
-from db.engine import Sessions
+from db.engine import Sessions, single_statements
 from db.notifications import ClaimedMessage
 from domain.messages import Email, MailRefusedError, MailUnavailableError
 from domain.money import Money
@@ -26,7 +26,7 @@ class NotificationActivities(contract.NotificationActivities):
     """
 
     def __init__(self, sessions: Sessions, mailer: Mailer, renderer: Renderer) -> None:
-        self._sessions = sessions
+        self._statements = single_statements(sessions)
         self._mailer = mailer
         self._renderer = renderer
 
@@ -39,7 +39,7 @@ class NotificationActivities(contract.NotificationActivities):
                 may still be sending.
         """
         async with heartbeats():
-            async with self._sessions.begin() as session:
+            async with self._statements() as session:
                 message = await notifications.claim(session, request.notification_id)
                 state = None if message else await notifications.state(session, request.notification_id)
             if message is not None:
@@ -60,7 +60,7 @@ class NotificationActivities(contract.NotificationActivities):
         except MailUnavailableError:
             await self._give_back(message, NotificationState.PENDING, "unavailable")
             raise
-        async with self._sessions.begin() as session:
+        async with self._statements() as session:
             await notifications.note_sent(session, message.id)
 
     def _render(self, message: ClaimedMessage) -> Email:
@@ -79,5 +79,5 @@ class NotificationActivities(contract.NotificationActivities):
         return Email(message.message_id, message.email or "", subject, text, html)
 
     async def _give_back(self, message: ClaimedMessage, state: NotificationState, code: str) -> None:
-        async with self._sessions.begin() as session:
+        async with self._statements() as session:
             await notifications.give_back(session, message, state, code)

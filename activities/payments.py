@@ -28,7 +28,7 @@ from contracts.payments import (
     ReversePayment,
 )
 from db import payments
-from db.engine import Sessions
+from db.engine import Sessions, single_statements
 from db.payments import Operation
 from domain.money import Money
 from domain.order_ids import operation_key
@@ -50,6 +50,7 @@ class PaymentActivities(contract.PaymentActivities):
 
     def __init__(self, sessions: Sessions, provider: PaymentProvider) -> None:
         self._sessions = sessions
+        self._statements = single_statements(sessions)
         self._provider = provider
 
     # Do -------------------------------------------------------------------------------------------------------------
@@ -77,7 +78,7 @@ class PaymentActivities(contract.PaymentActivities):
         reference = operation.reference
         if reference is None:
             prepared = await self._provider.prepare(_key(operation), operation.order_id, operation.amount)
-            async with self._sessions.begin() as session:
+            async with self._statements() as session:
                 reference = await payments.attach(session, operation.key, prepared)
             if reference is None:
                 return None
@@ -97,7 +98,7 @@ class PaymentActivities(contract.PaymentActivities):
     async def capture(self, request: CapturePayment) -> PaymentAnswer:
         """Capture once what was authorised."""
         async with _provider_step():
-            async with self._sessions.begin() as session:
+            async with self._statements() as session:
                 authorised = await payments.find(session, request.order_id, Kind.AUTHORISE, request.attempt)
             if authorised is None or authorised.state is not State.SUCCEEDED:
                 raise _fenced("an authorisation that did not succeed")
@@ -132,17 +133,13 @@ class PaymentActivities(contract.PaymentActivities):
         raise ProviderUnavailableError
 
     async def _finish(self, operation: Operation, state: State, code: str | None = None) -> PaymentAnswer:
-        async with self._sessions.begin() as session:
+        async with self._statements() as session:
             finished = await payments.finish(session, operation.key, state, code)
-            if finished and state is State.SUCCEEDED and operation.operation is Kind.AUTHORISE:
-                await payments.note_authorised(session, operation.order_id)
-            elif finished and state is State.SUCCEEDED:
-                await payments.note_captured(session, operation.order_id, operation.amount.amount)
         return _answer_of(replace(operation, state=state, code=code)) if finished else await self._overtaken(operation)
 
     async def _overtaken(self, operation: Operation) -> PaymentAnswer:
         """Answer as the row says by now: another try has finished the operation, or its undo has run."""
-        async with self._sessions.begin() as session:
+        async with self._statements() as session:
             found = await payments.find(session, operation.order_id, operation.operation, operation.attempt)
         return _answer_of(found or operation)
 
@@ -178,9 +175,8 @@ class PaymentActivities(contract.PaymentActivities):
             except ProviderRefusedError:
                 payment = await self._provider.find(payment.reference)
         if payment.state is ProviderPaymentState.CANCELLED:
-            async with self._sessions.begin() as session:
-                if await payments.finish(session, operation.key, State.SUCCEEDED):
-                    await payments.note_voided(session, request.order_id)
+            async with self._statements() as session:
+                await payments.finish(session, operation.key, State.SUCCEEDED)
         elif payment.state is not ProviderPaymentState.CAPTURED:
             raise ProviderUnavailableError
         return payment
@@ -198,9 +194,8 @@ class PaymentActivities(contract.PaymentActivities):
                 await self._provider.refund(_key(operation), payment.reference, Money(left, whole.currency))
             except ProviderRefusedError as refused:
                 await self._require_refunded(payment.reference, refused)
-        async with self._sessions.begin() as session:
-            if await payments.finish(session, operation.key, State.SUCCEEDED):
-                await payments.note_refunded(session, request.order_id, whole.amount)
+        async with self._statements() as session:
+            await payments.finish(session, operation.key, State.SUCCEEDED)
         return PaymentReversed(Reversal.REFUNDED, whole.amount)
 
     async def _require_refunded(self, reference: str, refused: ProviderRefusedError) -> None:
@@ -217,7 +212,7 @@ class PaymentActivities(contract.PaymentActivities):
         self, order_id: UUID, kind: Kind, attempt: int, amount: Money, reference: str | None = None
     ) -> Operation:
         """Write an operation down before its provider is called, or find what is written already."""
-        async with self._sessions.begin() as session:
+        async with self._statements() as session:
             return await payments.start(
                 session, order_id, kind, attempt, amount=amount, provider=self._provider.name, reference=reference
             )

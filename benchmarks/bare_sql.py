@@ -4,7 +4,7 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -53,7 +53,7 @@ async def bare_sql(database_url: str, scripts: Iterable[Script], connections: in
 
 async def _run(connection: Any, transaction: Transaction, renaming: Renaming) -> None:
     isolation = {"isolation": "repeatable_read", "readonly": True} if transaction.reads_only else {}
-    async with connection.transaction(**isolation):
+    async with nullcontext() if transaction.bare else connection.transaction(**isolation):
         for sql, values in transaction.statements:
             await connection.fetch(sql, *map(renaming.apply, values))
 

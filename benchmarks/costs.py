@@ -56,6 +56,7 @@ class Costs:
     workflow_tasks: float
     sql_statements: float
     sql_transactions: float
+    sql_round_trips: float
     provider_calls: float
     api_calls: float
 
@@ -73,6 +74,7 @@ async def costs(
         workflow_tasks=mean(sum(event.event_type == tasks for event in history.events) for history in histories),
         sql_statements=mean(sum(len(part.statements) for part in script) for script in scripts),
         sql_transactions=mean(len(script) for script in scripts),
+        sql_round_trips=mean(sum(part.round_trips for part in script) for script in scripts),
         provider_calls=await _provider_calls(sandbox_database_url) / placed,
         api_calls=CALLS,
     )

@@ -28,10 +28,16 @@ from workers.wiring import Resources
 
 @dataclass(slots=True)
 class Transaction:
-    """Statements with their values, between BEGIN and COMMIT."""
+    """Statements with their values, between BEGIN and COMMIT, or `bare` of both."""
 
     reads_only: bool
+    bare: bool
     statements: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
+
+    @property
+    def round_trips(self) -> int:
+        """Return how often PostgreSQL is waited for."""
+        return len(self.statements) + (0 if self.bare else 2)
 
 
 Script = list[Transaction]
@@ -51,7 +57,8 @@ class Recorder:
 
     def _begin(self, connection: Connection) -> None:
         options = connection.get_execution_options()
-        self.script.append(Transaction(bool(options.get("postgresql_readonly"))))
+        bare = options.get("isolation_level") == "AUTOCOMMIT"
+        self.script.append(Transaction(bool(options.get("postgresql_readonly")), bare))
 
     def _execute(self, _connection: Connection, _cursor: object, sql: str, values: Any, *_: object) -> None:
         self.script[-1].statements.append((sql, tuple(values)))

@@ -35,7 +35,7 @@ def print_report(measured: Measured, concurrencies: Sequence[int], console: Cons
     console.print(_cpu(measured, concurrencies))
     if measured.costs:
         parts = [f"{value:g} {name.replace('_', ' ')}" for name, value in asdict(measured.costs).items()]
-        console.print(f"An order: {', '.join(parts)}.")
+        console.print(f"An order: {', '.join(parts)}.", soft_wrap=True)
 
 
 def _at(measured: Measured, concurrency: int) -> dict[str, Any]:

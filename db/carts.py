@@ -66,9 +66,15 @@ class NewLine:
 
 
 _CARTS = SQLModel.metadata.tables["carts"]
+_ORDERS = SQLModel.metadata.tables["orders"]
 _COLUMNS = tuple(_CARTS.c[field.name] for field in fields(CartRow))
 _FIND = select(*_COLUMNS).where(_CARTS.c.id == bindparam("cart"))
 _LOCK = _FIND.with_for_update()
+_LOCK_OF = (
+    select(*_COLUMNS)
+    .where(_CARTS.c.id == select(_ORDERS.c.cart_id).where(_ORDERS.c.id == bindparam("order")).scalar_subquery())
+    .with_for_update()
+)
 
 _LINES = text("""
 SELECT l.line_id, l.sku, l.quantity, coalesce(l.unit_price_amount, p.amount) AS unit_price,
@@ -165,6 +171,18 @@ async def lock(session: AsyncSession, cart_id: UUID) -> CartRow:
     row = (await session.execute(_LOCK, {"cart": cart_id})).one_or_none()
     if row is None:
         raise NotFoundError("no such cart")
+    return _cart(row)
+
+
+async def lock_of(session: AsyncSession, order_id: UUID) -> CartRow:
+    """Lock the cart that an order came out of.
+
+    Raises:
+        NotFoundError: there is no such order.
+    """
+    row = (await session.execute(_LOCK_OF, {"order": order_id})).one_or_none()
+    if row is None:
+        raise NotFoundError("There is no such order.")
     return _cart(row)
 
 

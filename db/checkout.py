@@ -27,26 +27,29 @@ from domain.pricing import PricedLine, Quote, quote
 from models.carts import CartStatus
 from models.columns import new_id
 
-_INSERT_ORDER = text("""
-INSERT INTO orders (
-    id, cart_id, customer_id, checkout_attempt, status, payment_status, currency, subtotal_amount, discount_amount,
-    shipping_amount, tax_amount, total_amount, captured_amount, refunded_amount, payment_method, payment_attempt,
-    email, phone, shipping_address, billing_address
+_INSERT = text("""
+WITH opened AS (
+    INSERT INTO orders (
+        id, cart_id, customer_id, checkout_attempt, status, payment_status, currency, subtotal_amount, discount_amount,
+        shipping_amount, tax_amount, total_amount, captured_amount, refunded_amount, payment_method, payment_attempt,
+        email, phone, shipping_address, billing_address
+    )
+    SELECT CAST(:order_id AS uuid), id, customer_id, :attempt, 'pending', 'none', currency, :subtotal, :discount,
+           :shipping, :tax, :total, 0, 0, :payment_method, 1, email, phone, shipping_address, billing_address
+    FROM carts WHERE id = :cart_id
+    RETURNING id, number
+), sold AS (
+    INSERT INTO order_lines (line_id, order_id, position, sku, title, quantity, unit_price_amount, total_amount)
+    SELECT l.line_id, o.id, l.position - 1, l.sku, l.title, l.quantity, l.unit_price, l.unit_price * l.quantity
+    FROM opened o, unnest(
+        CAST(:line_ids AS uuid[]), CAST(:skus AS text[]), CAST(:titles AS text[]), CAST(:quantities AS bigint[]),
+        CAST(:unit_prices AS bigint[])
+    ) WITH ORDINALITY AS l (line_id, sku, title, quantity, unit_price, position)
+), begun AS (
+    INSERT INTO order_events (order_id, type, from_status, to_status, actor, reason)
+    SELECT id, 'opened', NULL, 'pending', 'buyer', NULL FROM opened
 )
-SELECT CAST(:order_id AS uuid), id, customer_id, :attempt, :status, 'none', currency, :subtotal, :discount, :shipping,
-       :tax, :total, 0, 0, :payment_method, 1, email, phone, shipping_address, billing_address
-FROM carts WHERE id = :cart_id
-RETURNING number
-""")
-
-_INSERT_LINES = text("""
-INSERT INTO order_lines (line_id, order_id, position, sku, title, quantity, unit_price_amount, total_amount)
-SELECT l.line_id, CAST(:order_id AS uuid), l.position - 1, l.sku, l.title, l.quantity, l.unit_price,
-       l.unit_price * l.quantity
-FROM unnest(
-    CAST(:line_ids AS uuid[]), CAST(:skus AS text[]), CAST(:titles AS text[]), CAST(:quantities AS bigint[]),
-    CAST(:unit_prices AS bigint[])
-) WITH ORDINALITY AS l (line_id, sku, title, quantity, unit_price, position)
+SELECT number FROM opened
 """)
 
 
@@ -137,11 +140,10 @@ async def place_order(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
         IllegalTransitionError: the order is being cancelled.
         UnpaidOrderError: its money was not captured.
     """
-    cart_id = await orders.cart_of(session, order_id)
-    await carts.lock(session, cart_id)
+    cart = await carts.lock_of(session, order_id)
     if await order_log.advance(session, order_id, EventType.PLACED):
         await inventory.commit(session, order_id)
-        await carts.set_status(session, cart_id, CartStatus.ORDERED)
+        await carts.set_status(session, cart.id, CartStatus.ORDERED)
         await notifications.owe(session, order_id, "order_confirmation")
     placed = await orders.snapshot(session, order_id)
     if placed.payment_status is not PaymentStatus.CAPTURED and placed.total.amount > 0:
@@ -174,7 +176,7 @@ async def finish_cancel(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
     Raises:
         IllegalTransitionError: nobody has begun to cancel it.
     """
-    cart = await carts.lock(session, await orders.cart_of(session, order_id))
+    cart = await carts.lock_of(session, order_id)
     if await order_log.advance(session, order_id, EventType.CANCELLED):
         await _give_up(session, cart, order_id)
         await orders.clear_flag(session, order_id)
@@ -187,7 +189,7 @@ async def expire(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
     Raises:
         IllegalTransitionError: it does not wait for a payment.
     """
-    cart = await carts.lock(session, await orders.cart_of(session, order_id))
+    cart = await carts.lock_of(session, order_id)
     if await order_log.advance(session, order_id, EventType.PAYMENT_EXPIRED, failure=FailureReason.PAYMENT_EXPIRED):
         await _give_up(session, cart, order_id)
     return await orders.snapshot(session, order_id)
@@ -226,32 +228,24 @@ def _price(cart: CartRow, lines: list[PricedCartLine]) -> Quote:
 async def _insert(
     session: AsyncSession, cart: CartRow, request: PlaceOrder, lines: list[PricedCartLine], price: Quote
 ) -> str:
-    """Write the order, its lines and its first event; return its number."""
+    """Write the order, its lines and its first event, in one statement; return its number."""
     values = {
         "order_id": request.order_id,
         "cart_id": cart.id,
         "attempt": request.checkout_attempt,
-        "status": OrderStatus.PENDING,
         "subtotal": price.subtotal.amount,
         "discount": price.discount.amount,
         "shipping": price.shipping.amount,
         "tax": price.tax.amount,
         "total": price.total.amount,
         "payment_method": request.payment_method,
+        "line_ids": [new_id() for _ in lines],
+        "skus": [line.sku for line in lines],
+        "titles": [line.title for line in lines],
+        "quantities": [line.quantity for line in lines],
+        "unit_prices": [line.unit_price for line in lines],
     }
-    number: str = (await session.execute(_INSERT_ORDER, values)).scalar_one()
-    await session.execute(
-        _INSERT_LINES,
-        {
-            "order_id": request.order_id,
-            "line_ids": [new_id() for _ in lines],
-            "skus": [line.sku for line in lines],
-            "titles": [line.title for line in lines],
-            "quantities": [line.quantity for line in lines],
-            "unit_prices": [line.unit_price for line in lines],
-        },
-    )
-    await order_log.begin(session, request.order_id, actor="buyer")
+    number: str = (await session.execute(_INSERT, values)).scalar_one()
     return number
 
 

@@ -52,3 +52,12 @@ def _require_open(connection: Any, *_: object) -> None:
 def create_sessions(engine: AsyncEngine) -> Sessions:
     """Create the opener of transactions for an engine."""
     return async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
+
+
+def single_statements(sessions: Sessions) -> Sessions:
+    """Open the same database without BEGIN and COMMIT: each statement is a transaction, committed when it is answered.
+
+    It saves two of three round trips where one statement does it all; whatever takes two belongs into `sessions`.
+    """
+    engine: AsyncEngine = sessions.kw["bind"]
+    return create_sessions(engine.execution_options(isolation_level="AUTOCOMMIT"))

@@ -36,17 +36,7 @@ INSERT INTO order_events (order_id, type, from_status, to_status, actor, reason,
 SELECT id, :type, status, status, :actor, :reason, CAST(:note_id AS uuid) FROM orders WHERE id = :order_id
 """)
 
-_BEGIN = text("""
-INSERT INTO order_events (order_id, type, from_status, to_status, actor, reason)
-VALUES (:order_id, 'opened', NULL, 'pending', :actor, NULL)
-""")
-
 _STATUS = text("SELECT status FROM orders WHERE id = :order_id")
-
-
-async def begin(session: AsyncSession, order_id: UUID, *, actor: str) -> None:
-    """Write the first event of an order."""
-    await session.execute(_BEGIN, {"order_id": order_id, "actor": actor})
 
 
 async def advance(

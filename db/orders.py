@@ -26,7 +26,6 @@ FROM orders o WHERE o.id = :order_id
 """)
 
 _STATUS = text("SELECT status FROM orders WHERE id = :order_id")
-_CART_OF = text("SELECT cart_id FROM orders WHERE id = :order_id")
 
 _FLAG = text("""
 UPDATE orders SET needs_operator = true, operator_reason = :reason, updated_at = now()
@@ -57,18 +56,6 @@ async def status(session: AsyncSession, order_id: UUID) -> OrderStatus | None:
     """Return where an order stands; None when it has no row."""
     value = (await session.execute(_STATUS, {"order_id": order_id})).scalar_one_or_none()
     return None if value is None else OrderStatus(value)
-
-
-async def cart_of(session: AsyncSession, order_id: UUID) -> UUID:
-    """Name the cart that an order came out of.
-
-    Raises:
-        NotFoundError: there is no such order.
-    """
-    cart_id: UUID | None = (await session.execute(_CART_OF, {"order_id": order_id})).scalar_one_or_none()
-    if cart_id is None:
-        raise NotFoundError("There is no such order.")
-    return cart_id
 
 
 async def flag(session: AsyncSession, order_id: UUID, *, reason: str) -> bool:

@@ -34,10 +34,29 @@ WHERE key = :key AND state = 'started'
 RETURNING provider_reference
 """)
 
+# What an operation has brought is said on its order in the same statement, but for what came too late to be news. A
+# capture whose answer was lost is learnt from its refund: the books never show a refund of money that was not taken.
 _FINISH = text("""
-UPDATE payment_operations SET state = :state, code = :code, updated_at = now()
-WHERE key = :key AND state = 'started'
-RETURNING key
+WITH finished AS (
+    UPDATE payment_operations SET state = :state, code = :code, updated_at = now()
+    WHERE key = :key AND state = 'started'
+    RETURNING key, order_id, operation, amount, state
+), noted AS (
+    UPDATE orders o SET
+        payment_status = CASE f.operation WHEN 'authorise' THEN 'authorised' WHEN 'capture' THEN 'captured'
+            WHEN 'void' THEN 'voided' ELSE 'refunded' END,
+        captured_amount = CASE f.operation WHEN 'capture' THEN f.amount
+            WHEN 'refund' THEN greatest(o.captured_amount, f.amount) ELSE o.captured_amount END,
+        refunded_amount = CASE f.operation WHEN 'refund' THEN f.amount ELSE o.refunded_amount END,
+        updated_at = now()
+    FROM finished f
+    WHERE o.id = f.order_id AND f.state = 'succeeded' AND CASE f.operation
+        WHEN 'authorise' THEN o.payment_status IN ('none', 'voided')
+        WHEN 'capture' THEN o.captured_amount = 0
+        WHEN 'void' THEN o.payment_status = 'authorised'
+        ELSE true END
+)
+SELECT key FROM finished
 """)
 
 # The tombstone: what has not begun can not begin any more, and what has begun can not be taken for done.
@@ -55,29 +74,6 @@ WHERE key = :key AND state <> 'succeeded'
 """)
 
 _FIND = text(f"SELECT {_COLUMNS}, false AS fresh FROM payment_operations o WHERE o.key = :key")  # noqa: S608 - as above
-
-_AUTHORISED = text("""
-UPDATE orders SET payment_status = 'authorised', updated_at = now()
-WHERE id = :order_id AND payment_status IN ('none', 'voided')
-""")
-
-_CAPTURED = text("""
-UPDATE orders SET payment_status = 'captured', captured_amount = :amount, updated_at = now()
-WHERE id = :order_id AND captured_amount = 0
-""")
-
-_VOIDED = text("""
-UPDATE orders SET payment_status = 'voided', updated_at = now()
-WHERE id = :order_id AND payment_status = 'authorised'
-""")
-
-# A capture whose answer was lost is learnt from the refund: both are written at once, so the books never show a refund
-# of money that was not taken.
-_REFUNDED = text("""
-UPDATE orders SET captured_amount = greatest(captured_amount, :amount), refunded_amount = :amount,
-    payment_status = 'refunded', updated_at = now()
-WHERE id = :order_id
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +128,7 @@ async def attach(session: AsyncSession, key: str, reference: str) -> str | None:
 
 
 async def finish(session: AsyncSession, key: str, state: PaymentOperationState, code: str | None = None) -> bool:
-    """Note how an operation went. False: it was fenced or finished before."""
+    """Note how an operation went, and on its order what it has brought. False: it was fenced or finished before."""
     return (await session.execute(_FINISH, {"key": key, "state": state, "code": code})).first() is not None
 
 
@@ -156,26 +152,6 @@ async def find(session: AsyncSession, order_id: UUID, kind: PaymentOperationKind
     """Look an operation up."""
     row = (await session.execute(_FIND, {"key": operation_key(order_id, kind, attempt)})).one_or_none()
     return None if row is None else _operation(row)
-
-
-async def note_authorised(session: AsyncSession, order_id: UUID) -> None:
-    """Say on the order that its money is reserved."""
-    await session.execute(_AUTHORISED, {"order_id": order_id})
-
-
-async def note_captured(session: AsyncSession, order_id: UUID, amount: int) -> None:
-    """Say on the order that its money was taken."""
-    await session.execute(_CAPTURED, {"order_id": order_id, "amount": amount})
-
-
-async def note_voided(session: AsyncSession, order_id: UUID) -> None:
-    """Say on the order that the money that was reserved is free again."""
-    await session.execute(_VOIDED, {"order_id": order_id})
-
-
-async def note_refunded(session: AsyncSession, order_id: UUID, amount: int) -> None:
-    """Say on the order that its money was given back."""
-    await session.execute(_REFUNDED, {"order_id": order_id, "amount": amount})
 
 
 def _operation(row: Any) -> Operation:
