@@ -148,7 +148,11 @@ class OrderWorkflow:
             self._messages.send(self._known.messages)
 
     async def _take_money(self, order: OrderSnapshot) -> PaymentAnswer:
-        """Authorise, then capture: from here on, undoing means refunding. What is free needs no provider."""
+        """Authorise, then capture: from here on, undoing means refunding. What is free needs no provider.
+
+        A capture is not for an operator to skip: what it may have taken would be given back, and an order is charged
+        only once.
+        """
         attempt, total = order.payment_attempt, order.total
         self._saga.undo(self._reverse_payment)
         if total.amount == 0:
@@ -157,6 +161,7 @@ class OrderWorkflow:
             PaymentActivities.authorise,
             AuthorisePayment(order.order_id, attempt, total, order.payment_method or ""),
             f"Authorise {total}",
+            skippable=True,
         )
         if authorised.decision is PaymentDecision.DECLINED:
             return authorised
@@ -321,10 +326,12 @@ class OrderWorkflow:
         step: Callable[[PaymentActivities, Request], Awaitable[PaymentAnswer]],
         request: Request,
         summary: str,
+        *,
+        skippable: bool = False,
     ) -> PaymentAnswer:
         """Ask the provider. Waiting for the answer can swallow an interruption, so it is looked for again here."""
         answer = await self._surely(
-            lambda: workflow.execute_activity_method(step, request, **provider_call(summary)), skippable=True
+            lambda: workflow.execute_activity_method(step, request, **provider_call(summary)), skippable=skippable
         )
         if self._cancel is not None:
             raise asyncio.CancelledError

@@ -157,6 +157,8 @@ async def test_order_that_stands_still_before_it_is_placed_can_be_cancelled(
     async with world.working():
         await world.client.resume(order)
         row = await world.needs_operator(order.order_id)
+        with pytest.raises(IllegalStepError):
+            await world.client.resolve(order.order_id, Resolve(Decision.SKIP), wait=WAIT)
         provider.blind = False
         outcome = await world.client.cancel(order.order_id, Cancel(), wait=WAIT)
 
