@@ -31,6 +31,7 @@ def stack(tmp_path: Path) -> Iterator[RunningStack]:
         yield stack
 
 
+@pytest.mark.timeout(300)
 async def test_each_invoice_is_one_order_paid_once_while_everything_is_killed(
     stack: RunningStack, tmp_path: Path
 ) -> None:
