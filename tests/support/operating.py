@@ -1,4 +1,4 @@
-"""Temporal's own command in an operator's hands. `COMMANDS` are the very lines of `docs/operations.md`."""
+"""Temporal's own command in an operator's hands: a line for every message of the contract."""
 
 import asyncio
 import json
