@@ -5,11 +5,10 @@ from typing import Any
 
 from api.errors import InvalidRequestError
 from api.schemas.carts import Cart, CartLine, OpenedCart
-from api.schemas.fields import MOST_MONEY
 from api.schemas.money import Money as ShownMoney
 from db.carts import CartLineRow, CartRow
 from domain.errors import CurrencyUnavailableError, UnknownSkuError
-from domain.money import Money
+from domain.money import MOST_MONEY, Money
 from domain.pricing import PricedLine, quote
 
 

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.orders import CancelStep, OrderSnapshot, PlaceOrder, RequirePayment, RetryPayment, Shortage
 from db import carts, inventory, notifications, order_log, orders
 from db.carts import CartRow, PricedCartLine
-from domain.errors import CartCheckedOutError, CartEmptyError, CartIncompleteError, ConflictError
-from domain.money import Money
+from domain.errors import CartCheckedOutError, CartEmptyError, CartIncompleteError, CartTooDearError, ConflictError
+from domain.money import MOST_MONEY, Money
 from domain.order_states import (
     CANCELLABLE,
     SHIPPED_ONWARD,
@@ -73,7 +73,7 @@ async def open_order(session: AsyncSession, request: PlaceOrder) -> OrderSnapsho
 
     Raises:
         NotFoundError, StaleCheckoutError, CartEmptyError, CartIncompleteError, UnknownSkuError,
-        CurrencyUnavailableError: there is no order then.
+        CurrencyUnavailableError, CartTooDearError: there is no order then.
     """
     cart = await carts.lock(session, request.cart_id)
     if cart.status is not CartStatus.OPEN or cart.checkout_attempt != request.checkout_attempt:
@@ -222,7 +222,10 @@ async def _checked_lines(session: AsyncSession, cart: CartRow) -> list[PricedCar
 
 def _price(cart: CartRow, lines: list[PricedCartLine]) -> Quote:
     currency = cart.currency
-    return quote([PricedLine(line.sku, line.quantity, Money(line.unit_price, currency)) for line in lines], currency)
+    price = quote([PricedLine(line.sku, line.quantity, Money(line.unit_price, currency)) for line in lines], currency)
+    if price.total.amount > MOST_MONEY:
+        raise CartTooDearError("The total would be larger than an amount can be.")
+    return price
 
 
 async def _insert(

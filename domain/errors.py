@@ -43,6 +43,12 @@ class CartIncompleteError(EverorderError):
     code = "validation_error"
 
 
+class CartTooDearError(EverorderError):
+    """The total is larger than an amount can be."""
+
+    code = "validation_error"
+
+
 class CartCheckedOutError(EverorderError):
     """The cart has become an order."""
 

@@ -7,6 +7,9 @@ from typing import Self
 
 _CODE = re.compile(r"[A-Z]{3}")
 
+MOST_MONEY = 2**53 - 1
+"""The largest amount: every JSON reader knows it exactly."""
+
 
 class CurrencyMismatchError(ValueError):
     """Two amounts in different currencies met."""

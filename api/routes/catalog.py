@@ -10,11 +10,12 @@ from pydantic import TypeAdapter
 from api.deps import Read, SettingsDep
 from api.openapi import problems
 from api.schemas.catalog import Category, Product
-from api.schemas.fields import MOST_MONEY, Currency, Line, Storable
+from api.schemas.fields import Currency, Line, Storable
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
 from db import catalog
 from db.catalog import ProductSearch, ProductSort
 from domain.errors import NotFoundError
+from domain.money import MOST_MONEY
 
 router = APIRouter(prefix="/v1", tags=["catalog"])
 

@@ -7,8 +7,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-MOST_MONEY = 2**53 - 1
-"""The largest amount: every JSON reader knows it exactly."""
+from domain.money import MOST_MONEY
 
 MOST_LINES = 1_000
 MOST_QUANTITY = 1_000_000

@@ -184,6 +184,17 @@ async def test_cart_that_is_an_order_already_makes_no_other(steps: Steps) -> Non
     assert await steps.stock(steps.sku) == (8, 0)
 
 
+async def test_cart_that_became_too_dear_makes_no_order(steps: Steps) -> None:
+    order = await steps.buyer()
+    await steps.shop.run("UPDATE prices SET amount = 9223372036854775807 WHERE sku = :sku", sku=steps.sku)
+    before = await steps.everything(order)
+    with pytest.raises(ApplicationError) as refused:
+        await attempt(steps.orders.open, order)
+    assert refused.value.type == "everorder.validation_error"
+    assert refused.value.non_retryable
+    assert await steps.everything(order) == before
+
+
 async def test_cart_that_does_not_exist_is_not_found(steps: Steps) -> None:
     with pytest.raises(ApplicationError) as refused:
         await attempt(steps.orders.open, steps.order_of(uuid4()))
