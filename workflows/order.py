@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -116,10 +116,10 @@ class OrderWorkflow:
     async def _open_or_refuse(self) -> None:
         """Freeze, price and hold; or pick an order up where its row says that it stands."""
         self._saga.undo(self._finish_cancel)
+        resumed = self._start.payment_method is None
+        summary = "Go on from the order's row" if resumed else "Freeze and price the cart, hold the stock"
         try:
-            await self._interruptibly(
-                self._record(OrderActivities.open, self._start, "Freeze and price the cart, hold the stock")
-            )
+            await self._interruptibly(self._record(OrderActivities.open, self._start, summary))
         except CancelRequestedError:
             self._saga.undo(self._reverse_payment)  # an earlier run may have taken the money
             await self._unwind()
@@ -197,7 +197,7 @@ class OrderWorkflow:
             await self._carry_out(self._commands[0])
             self._commands.popleft()
         elif self._has_to_begin_anew():
-            workflow.continue_as_new(self._start)
+            workflow.continue_as_new(replace(self._start, payment_method=None))
 
     def _something_to_do(self) -> bool:
         return bool(self._commands) or self._cancel is not None or self._has_to_begin_anew()
