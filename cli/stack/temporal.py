@@ -17,6 +17,9 @@ _DYNAMIC_CONFIG = {
     # The server's own limit for its single shard is 20 queue reads a second: 50 ms for every step after a burst.
     "history.transferProcessorMaxPollRPS": 2000,
     "history.timerProcessorMaxPollRPS": 2000,
+    # One process has nothing to gain from several partitions, which forward tasks and polls to each other.
+    "matching.numTaskqueueReadPartitions": 1,
+    "matching.numTaskqueueWritePartitions": 1,
 }
 _PRAGMAS = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 """Twice the throughput of SQLite's own choice, and nothing is lost when a process dies."""
