@@ -33,14 +33,14 @@ ADDRESS = (
 
 @dataclass
 class KeptMail:
-    """A mailer that keeps what it was given, or fails as it is told."""
+    """A mailer that keeps what it was given, or fails as it is told for a recipient."""
 
     sent: list[Email] = field(default_factory=list)
-    failures: list[Exception] = field(default_factory=list)
+    failures: dict[str, list[Exception]] = field(default_factory=dict)
 
     async def send(self, email: Email) -> None:
-        if self.failures:
-            raise self.failures.pop(0)
+        if failures := self.failures.get(email.recipient):
+            raise failures.pop(0)
         self.sent.append(email)
 
 

@@ -26,9 +26,12 @@ async def test_history_of_a_story_names_no_person(world: World, story: str) -> N
 
 
 async def test_failures_that_quote_a_person_leave_only_their_type(world: World) -> None:
-    order = world.order_of(await world.cart((await world.goods(), 1)))
-    world.mail.failures = [MailUnavailableError("ada@example.com is busy"), MailRefusedError(550)]
-    world.mail.failures[-1].args = ("550 5.1.1 <ada@example.com>: user unknown",)
+    cart = await world.cart((await world.goods(), 1))
+    order = world.order_of(cart)
+    await world.shop.run("UPDATE carts SET email = 'no-ada@example.com' WHERE id = :id", id=cart)
+    refused = MailRefusedError(550)
+    refused.args = ("550 5.1.1 <no-ada@example.com>: user unknown",)
+    world.mail.failures["no-ada@example.com"] = [MailUnavailableError("no-ada@example.com is busy"), refused]
 
     async def quoting(request: OrderStep) -> OrderSnapshot:
         raise SQLAlchemyError("Failing row contains (Ada Example, ada@example.com)")
