@@ -72,7 +72,8 @@ def _latencies(measured: Measured, concurrencies: Sequence[int]) -> Table:
 
 
 def _cpu(measured: Measured, concurrencies: Sequence[int]) -> Table:
-    table = _table("CPU milliseconds an order, and a no-op", "process")
+    table = _table("CPU milliseconds an order, and a no-op")
+    table.add_column("process", min_width=max(map(len, measured.rounds[0].cpu)))
     used = {}
     for at in concurrencies:
         for kind in (Kind.WHOLE, Kind.NOOP):
@@ -87,7 +88,7 @@ def _cpu(measured: Measured, concurrencies: Sequence[int]) -> Table:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", min_width=max(map(len, column.split()), default=0))
     return table
 
 
