@@ -147,7 +147,7 @@ async def test_crash_after_the_hand_over_sends_again_with_the_same_message_id_af
 
 async def test_mail_server_that_is_away_is_tried_again_without_waiting_for_a_claim(steps: Steps) -> None:
     order, request = await owed(steps)
-    steps.mail.failures = [MailUnavailableError()]
+    steps.mail.failures["ada@example.com"] = [MailUnavailableError()]
 
     with pytest.raises(MailUnavailableError):
         await attempt(steps.notifications.deliver, request)
@@ -162,7 +162,7 @@ async def test_mail_server_that_is_away_is_tried_again_without_waiting_for_a_cla
 
 async def test_refused_message_is_final_and_its_failure_names_the_code_and_nobody(steps: Steps) -> None:
     order, request = await owed(steps)
-    steps.mail.failures = [MailRefusedError(550)]
+    steps.mail.failures["ada@example.com"] = [MailRefusedError(550)]
 
     with pytest.raises(ApplicationError) as refused:
         await attempt(steps.notifications.deliver, request)
