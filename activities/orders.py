@@ -1,5 +1,9 @@
 """Steps of an order that only touch PostgreSQL."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
 from activities.refusals import refusals
@@ -25,78 +29,74 @@ class OrderActivities(contract.OrderActivities):
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
+    @asynccontextmanager
+    async def _step(self) -> AsyncIterator[AsyncSession]:
+        """Open the one transaction of a step; what trying again can not change is refused for good."""
+        with refusals():
+            async with self._sessions.begin() as session:
+                yield session
+
     @activity.defn(name="orders.open")
     async def open(self, request: PlaceOrder) -> OrderSnapshot:
         """Freeze and price the cart, write the order and hold the stock; or load the order that exists already."""
-        with refusals():
-            async with self._sessions.begin() as session:
-                return await checkout.open_order(session, request)
+        async with self._step() as session:
+            return await checkout.open_order(session, request)
 
     @activity.defn(name="orders.begin_cancel")
     async def begin_cancel(self, request: CancelStep) -> OrderSnapshot:
         """Fence the order against `open` and every other step, even one that has not begun yet."""
-        with refusals():
-            async with self._sessions.begin() as session:
-                return await checkout.begin_cancel(session, request)
+        async with self._step() as session:
+            return await checkout.begin_cancel(session, request)
 
     @activity.defn(name="orders.finish_cancel")
     async def finish_cancel(self, request: OrderStep) -> OrderSnapshot:
         """Undo `open`, and `place` where it came to that: release the stock, end the order, reopen its cart."""
-        with refusals():
-            async with self._sessions.begin() as session:
-                return await checkout.finish_cancel(session, request.order_id)
+        async with self._step() as session:
+            return await checkout.finish_cancel(session, request.order_id)
 
     @activity.defn(name="orders.place")
     async def place(self, request: OrderStep) -> OrderSnapshot:
         """Commit the stock, place the order and write down the message that the buyer is owed."""
-        with refusals():
-            async with self._sessions.begin() as session:
-                return await checkout.place_order(session, request.order_id)
+        async with self._step() as session:
+            return await checkout.place_order(session, request.order_id)
 
     @activity.defn(name="orders.require_payment")
     async def require_payment(self, request: RequirePayment) -> OrderSnapshot:
         """Record a decline and keep the stock held until the deadline."""
-        with refusals():
-            async with self._sessions.begin() as session:
-                return await checkout.require_payment(session, request)
+        async with self._step() as session:
+            return await checkout.require_payment(session, request)
 
     @activity.defn(name="orders.retry_payment")
     async def retry_payment(self, request: RetryPayment) -> OrderSnapshot:
         """Begin the next payment attempt."""
-        with refusals():
-            async with self._sessions.begin() as session:
-                return await checkout.retry_payment(session, request)
+        async with self._step() as session:
+            return await checkout.retry_payment(session, request)
 
     @activity.defn(name="orders.expire")
     async def expire(self, request: OrderStep) -> OrderSnapshot:
         """Release the stock of an order that nobody paid, and reopen its cart."""
-        with refusals():
-            async with self._sessions.begin() as session:
-                return await checkout.expire(session, request.order_id)
+        async with self._step() as session:
+            return await checkout.expire(session, request.order_id)
 
     @activity.defn(name="orders.advance")
     async def advance(self, request: AdvanceOrder) -> OrderSnapshot:
         """Record a step of fulfilment."""
-        with refusals():
-            async with self._sessions.begin() as session:
-                await order_log.advance(
-                    session, request.order_id, request.event, actor=request.actor, reason=request.reason
-                )
-                return await orders.snapshot(session, request.order_id)
+        async with self._step() as session:
+            await order_log.advance(
+                session, request.order_id, request.event, actor=request.actor, reason=request.reason
+            )
+            return await orders.snapshot(session, request.order_id)
 
     @activity.defn(name="orders.flag")
     async def flag(self, request: FlagOrder) -> OrderSnapshot:
         """Call an operator, or record that one has decided."""
-        with refusals():
-            async with self._sessions.begin() as session:
-                if request.needs_operator:
-                    event = EventType.OPERATOR_NEEDED
-                    changed = await orders.flag(session, request.order_id, reason=request.reason)
-                else:
-                    event = EventType.OPERATOR_RESOLVED
-                    changed = await orders.clear_flag(session, request.order_id)
-                if changed:
-                    await order_log.annotate(
-                        session, request.order_id, event, actor=request.actor, reason=request.reason
-                    )
-                return await orders.snapshot(session, request.order_id)
+        async with self._step() as session:
+            if request.needs_operator:
+                event = EventType.OPERATOR_NEEDED
+                changed = await orders.flag(session, request.order_id, reason=request.reason)
+            else:
+                event = EventType.OPERATOR_RESOLVED
+                changed = await orders.clear_flag(session, request.order_id)
+            if changed:
+                await order_log.annotate(session, request.order_id, event, actor=request.actor, reason=request.reason)
+            return await orders.snapshot(session, request.order_id)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 from uuid import UUID
 
 from temporalio.client import (
@@ -109,18 +109,7 @@ class OrderClient:
 
     async def _place(self, order: PlaceOrder) -> OrderOutcome:
         """Place, and once more when the answer is a refusal: it may be the one of an earlier run that has failed."""
-        start = WithStartWorkflowOperation(
-            OrderWorkflow.run,
-            order,
-            id=order_workflow_id(order.order_id),
-            task_queue=TaskQueue.ORDERS,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            id_reuse_policy=_REUSE,
-            task_timeout=WORKFLOW_TASK_TIMEOUT,
-            search_attributes=_PENDING,
-            memo={_MEMO_CART: str(order.cart_id)},
-            static_summary=_summary(order),
-        )
+        start = WithStartWorkflowOperation(OrderWorkflow.run, order, **_start_options(order, _REUSE))
         try:
             return await self._client.execute_update_with_start_workflow(
                 OrderWorkflow.place, start_workflow_operation=start, id=PLACE_UPDATE_ID
@@ -156,18 +145,7 @@ class OrderClient:
         self, order: PlaceOrder, reuse: WorkflowIDReusePolicy
     ) -> WorkflowHandle[OrderWorkflow, OrderOutcome]:
         """Start a run, or find the one that lives; the handle means this run and no other."""
-        started = await self._client.start_workflow(
-            OrderWorkflow.run,
-            order,
-            id=order_workflow_id(order.order_id),
-            task_queue=TaskQueue.ORDERS,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            id_reuse_policy=reuse,
-            task_timeout=WORKFLOW_TASK_TIMEOUT,
-            search_attributes=_PENDING,
-            memo={_MEMO_CART: str(order.cart_id)},
-            static_summary=_summary(order),
-        )
+        started = await self._client.start_workflow(OrderWorkflow.run, order, **_start_options(order, reuse))
         return self._client.get_workflow_handle_for(OrderWorkflow.run, started.id, run_id=started.result_run_id)
 
     async def _confirm(self, order: PlaceOrder) -> Accepted:
@@ -308,8 +286,29 @@ _REFUSALS: dict[str, type[EverorderError]] = {
 }
 
 
-def _summary(order: PlaceOrder) -> str:
-    return f"Order of cart {order.cart_id}, attempt {order.checkout_attempt}"
+class _StartOptions(TypedDict):
+    id: str
+    task_queue: str
+    id_conflict_policy: WorkflowIDConflictPolicy
+    id_reuse_policy: WorkflowIDReusePolicy
+    task_timeout: timedelta
+    search_attributes: TypedSearchAttributes
+    memo: dict[str, str]
+    static_summary: str
+
+
+def _start_options(order: PlaceOrder, reuse: WorkflowIDReusePolicy) -> _StartOptions:
+    """Say how an order's workflow is started, alone or together with its first update."""
+    return _StartOptions(
+        id=order_workflow_id(order.order_id),
+        task_queue=TaskQueue.ORDERS,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=reuse,
+        task_timeout=WORKFLOW_TASK_TIMEOUT,
+        search_attributes=_PENDING,
+        memo={_MEMO_CART: str(order.cart_id)},
+        static_summary=f"Order of cart {order.cart_id}, attempt {order.checkout_attempt}",
+    )
 
 
 def _over() -> OrderRefusedError:
