@@ -108,7 +108,7 @@ class Needs:
             UnauthenticatedError: nobody has said who they are.
             ForbiddenError: they have, and may not.
         """
-        if caller.role is Role.GUEST:
+        if Role.GUEST in caller.roles:
             raise UnauthenticatedError("this needs a bearer token")
         caller.require(self.scope)
         return caller

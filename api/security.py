@@ -6,6 +6,7 @@ from enum import StrEnum
 from hashlib import sha256
 from hmac import compare_digest
 from secrets import token_urlsafe
+from uuid import UUID
 
 from domain.errors import ForbiddenError, UnauthenticatedError
 
@@ -16,37 +17,69 @@ class Scope(StrEnum):
     """One thing that not everybody may do."""
 
     CARTS_ANY = "carts:any"
+    CATALOG_WRITE = "catalog:write"
     ORDERS_ANY = "orders:any"
+    ORDERS_CANCEL = "orders:cancel"
     ORDERS_IMPORT = "orders:import"
+    PAYMENTS_CONFIRM = "payments:confirm"
+    PAYMENTS_RECONCILE = "payments:reconcile"
+    REFUNDS_LIMITED = "refunds:limited"
+    REFUNDS_ANY = "refunds:any"
+    NOTIFICATIONS_RESEND = "notifications:resend"
+    RETURNS_WRITE = "returns:write"
+    SHIPMENTS_WRITE = "shipments:write"
     STOCK_READ = "stock:read"
     STOCK_WRITE = "stock:write"
+    USERS_ANY = "users:any"
 
 
 class Role(StrEnum):
-    """What a caller is."""
+    """What a caller is. A person may have several roles; whoever has an account is a customer."""
 
     GUEST = "guest"
+    CUSTOMER = "customer"
+    SUPPORT = "support"
+    CATALOG_MANAGER = "catalog_manager"
+    WAREHOUSE = "warehouse"
+    ADMIN = "admin"
     SERVICE = "service"
 
 
 SCOPES: Mapping[Role, frozenset[Scope]] = {
     Role.GUEST: frozenset(),
+    Role.CUSTOMER: frozenset(),
+    Role.SUPPORT: frozenset(
+        {
+            Scope.CARTS_ANY,
+            Scope.ORDERS_ANY,
+            Scope.ORDERS_CANCEL,
+            Scope.REFUNDS_LIMITED,
+            Scope.NOTIFICATIONS_RESEND,
+            Scope.STOCK_READ,
+        }
+    ),
+    Role.CATALOG_MANAGER: frozenset({Scope.CATALOG_WRITE, Scope.STOCK_READ}),
+    Role.WAREHOUSE: frozenset(
+        {Scope.ORDERS_ANY, Scope.SHIPMENTS_WRITE, Scope.RETURNS_WRITE, Scope.STOCK_READ, Scope.STOCK_WRITE}
+    ),
+    Role.ADMIN: frozenset(Scope),
     Role.SERVICE: frozenset(Scope),
 }
-"""Who may do what."""
+"""Who may do what: the one table of permissions. Routes name the scope that they need (`api.deps.Needs`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls. `actor` is the id that events and movements keep, `cart_token` the secret that was shown."""
 
-    role: Role
+    roles: frozenset[Role]
     actor: str
+    user_id: UUID | None = None
     cart_token: str | None = None
 
     def may(self, scope: Scope) -> bool:
         """Tell whether something is allowed."""
-        return scope in SCOPES[self.role]
+        return any(scope in SCOPES[role] for role in self.roles)
 
     def require(self, scope: Scope) -> None:
         """Refuse what is not allowed.
@@ -57,13 +90,18 @@ class Caller:
         if not self.may(scope):
             raise ForbiddenError(f"this needs the scope {scope}")
 
-    def opens(self, token_digest: str | None, anyway: Scope) -> bool:
-        """Tell whether the caller has shown the secret of a cart, or has the scope that needs none."""
-        if self.may(anyway):
+    def opens(self, token_digest: str | None, owner: UUID | None, anyway: Scope) -> bool:
+        """Tell whether something is the caller's own, by account or by a cart's secret, or needs neither for them."""
+        if self.may(anyway) or (owner is not None and owner == self.user_id):
             return True
         if self.cart_token is None or token_digest is None:
             return False
         return compare_digest(digest(self.cart_token), token_digest)
+
+
+def guest(cart_token: str | None = None) -> Caller:
+    """Describe somebody who has not said who they are."""
+    return Caller(frozenset({Role.GUEST}), "guest", cart_token=cart_token)
 
 
 def identify(bearer: str | None, cart_token: str | None, service_token: str) -> Caller:
@@ -73,9 +111,9 @@ def identify(bearer: str | None, cart_token: str | None, service_token: str) -> 
         UnauthenticatedError: the bearer token is not known.
     """
     if bearer is None:
-        return Caller(Role.GUEST, "guest", cart_token)
+        return guest(cart_token)
     if service_token and compare_digest(bearer.encode(), service_token.encode()):
-        return Caller(Role.SERVICE, "service", cart_token)
+        return Caller(frozenset({Role.SERVICE}), "service", cart_token=cart_token)
     raise UnauthenticatedError("the token is not known")
 
 

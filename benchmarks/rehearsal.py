@@ -17,6 +17,7 @@ from activities.payments import PaymentActivities
 from api import deps
 from api.app import create_app
 from benchmarks.buying import buy
+from clients.connection import connect
 from clients.orders import OrderClient
 from contracts.notifications import DeliverMessage
 from contracts.orders import OrderOutcome, OrderStep, PlaceOrder
@@ -100,7 +101,8 @@ async def rehearse(settings: Settings, baskets: list[bytes]) -> list[Script]:
 
 @asynccontextmanager
 async def _shop(settings: Settings, recorder: Recorder) -> AsyncIterator[httpx2.AsyncClient]:
-    async with open_resources(settings) as resources:
+    temporal = await connect(settings.temporal_address, settings.temporal_namespace, lazy=True)
+    async with open_resources(settings, temporal) as resources:
         recorder.listen(resources.sessions.kw["bind"])
 
         @asynccontextmanager

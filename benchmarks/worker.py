@@ -8,7 +8,7 @@ from workers.wiring import QueueWork, WorkOf
 
 _NOOP = NoopActivities()
 WORK: dict[str, WorkOf] = {
-    ORDERS: lambda _: QueueWork(activities=[_NOOP.record], workflows=[NoopOrder, Empty], slots=100),
+    ORDERS: lambda _: QueueWork(activities=[_NOOP.record], workflows=[NoopOrder, Empty], slots=100, local=True),
     PAYMENTS: lambda _: QueueWork(activities=[_NOOP.ask_provider]),
     NOTIFICATIONS: lambda _: QueueWork(activities=[_NOOP.deliver], slots=10),
 }

@@ -5,9 +5,10 @@ import asyncio
 import typer
 
 from cli.seed import seed as load_catalogue
-from clients.search_attributes import register
+from clients import schedules, search_attributes
+from clients.connection import connect
 from db.migrations import upgrade
-from settings import get_settings
+from settings import Settings, get_settings
 
 
 def migrate() -> None:
@@ -15,8 +16,14 @@ def migrate() -> None:
     settings = get_settings()
     upgrade(settings.database_url)
     typer.echo("database: at the newest migration")
-    asyncio.run(register(settings.temporal_address, settings.temporal_namespace))
-    typer.echo("temporal: search attributes registered")
+    asyncio.run(_register(settings))
+    typer.echo("temporal: search attributes and schedules registered")
+
+
+async def _register(settings: Settings) -> None:
+    client = await connect(settings.temporal_address, settings.temporal_namespace)
+    await search_attributes.register(client)
+    await schedules.register(client)
 
 
 def seed() -> None:

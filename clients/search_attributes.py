@@ -5,7 +5,6 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from clients.connection import connect
 from contracts.search_attributes import ALL
 
 
@@ -18,14 +17,13 @@ async def missing(client: Client) -> dict[str, "IndexedValueType.ValueType"]:
     return {name: kind for name, kind in wanted.items() if name not in known.custom_attributes}
 
 
-async def register(address: str, namespace: str) -> list[str]:
+async def register(client: Client) -> list[str]:
     """Register what is missing and return its names. Safe to repeat."""
-    client = await connect(address, namespace)
     absent = await missing(client)
     if absent:
         try:
             await client.operator_service.add_search_attributes(
-                AddSearchAttributesRequest(namespace=namespace, search_attributes=absent)
+                AddSearchAttributesRequest(namespace=client.namespace, search_attributes=absent)
             )
         except RPCError as error:
             if error.status is not RPCStatusCode.ALREADY_EXISTS:

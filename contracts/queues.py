@@ -10,3 +10,4 @@ class TaskQueue(StrEnum):
     PAYMENTS = "payments"
     NOTIFICATIONS = "notifications"
     INVENTORY = "inventory"
+    MAINTENANCE = "maintenance"

@@ -42,16 +42,15 @@ async def _run(work: Mapping[str, WorkOf], settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with open_resources(settings) as resources:
-        client = await _connect(settings, stop)
-        if client is None:
-            return
-        async with AsyncExitStack() as stack:
-            for queue, work_of in work.items():
-                await stack.enter_async_context(create_worker(client, queue, work_of(resources)))
-                log.info("worker_started", queue=queue)
-            await stop.wait()
-            log.info("worker_draining")
+    client = await _connect(settings, stop)
+    if client is None:
+        return
+    async with open_resources(settings, client) as resources, AsyncExitStack() as stack:
+        for queue, work_of in work.items():
+            await stack.enter_async_context(create_worker(client, queue, work_of(resources)))
+            log.info("worker_started", queue=queue)
+        await stop.wait()
+        log.info("worker_draining")
     log.info("worker_stopped")
 
 
@@ -68,7 +67,7 @@ async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
 
 
 @asynccontextmanager
-async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+async def open_resources(settings: Settings, client: Client) -> AsyncIterator[Resources]:
     """Open what activities need, and close it again."""
     engine = create_engine(settings.database_url, pool_size=settings.database_pool_size, application="everorder-worker")
     provider = StripeProvider(
@@ -84,7 +83,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         starttls=settings.smtp_starttls,
     )
     try:
-        yield Resources(create_sessions(engine), provider, mailer, JinjaRenderer())
+        yield Resources(create_sessions(engine), provider, mailer, JinjaRenderer(), client)
     finally:
         await provider.close()
         await engine.dispose()

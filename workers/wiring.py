@@ -15,6 +15,7 @@ from activities.ports import Mailer, PaymentProvider, Renderer
 from contracts.queues import TaskQueue
 from db.engine import Sessions
 from workers.runner import WORKFLOW_RUNNER
+from workflows.chore import ChoreWorkflow
 from workflows.order import OrderWorkflow
 
 _GRACE = timedelta(seconds=10)
@@ -29,15 +30,20 @@ class Resources:
     payments: PaymentProvider
     mailer: Mailer
     renderer: Renderer
+    temporal: Client
 
 
 @dataclass(frozen=True, slots=True)
 class QueueWork:
-    """What is done on one queue, and how much of it at once."""
+    """What is done on one queue, and how much of it at once.
+
+    `local`: the activities are run by the workflows of this very worker, and taken from no queue.
+    """
 
     activities: Sequence[Callable[..., Any]]
     workflows: Sequence[type] = field(default=())
     slots: int = 50
+    local: bool = False
 
 
 def order_work(resources: Resources) -> QueueWork:
@@ -54,7 +60,7 @@ def order_work(resources: Resources) -> QueueWork:
         orders.advance,
         orders.flag,
     ]
-    return QueueWork(activities=steps, workflows=[OrderWorkflow], slots=100)
+    return QueueWork(activities=steps, workflows=[OrderWorkflow], slots=100, local=True)
 
 
 def payment_work(resources: Resources) -> QueueWork:
@@ -69,6 +75,12 @@ def notification_work(resources: Resources) -> QueueWork:
     return QueueWork(activities=[notifications.deliver], slots=10)
 
 
+def maintenance_work(_resources: Resources) -> QueueWork:
+    """Chores that schedules begin: expiry, sweeps and reconciliation, few at once."""
+    chores: list[Callable[..., Any]] = []
+    return QueueWork(activities=chores, workflows=[ChoreWorkflow], slots=5)
+
+
 WorkOf = Callable[[Resources], QueueWork]
 """Tells what is done on a queue, with what the process has opened."""
 
@@ -76,6 +88,7 @@ WORK: dict[TaskQueue, WorkOf] = {
     TaskQueue.ORDERS: order_work,
     TaskQueue.PAYMENTS: payment_work,
     TaskQueue.NOTIFICATIONS: notification_work,
+    TaskQueue.MAINTENANCE: maintenance_work,
 }
 """The queues that have work. A queue that is not here needs no worker."""
 
@@ -86,7 +99,7 @@ def create_worker(client: Client, queue: str, work: QueueWork) -> Worker:
     A worker that died is noticed within `_STICKY`, after which its orders go on elsewhere. One that is told to stop
     finishes what it has begun within `_GRACE`.
     """
-    if work.workflows:
+    if work.local:
         return Worker(
             client,
             task_queue=queue,
@@ -102,7 +115,9 @@ def create_worker(client: Client, queue: str, work: QueueWork) -> Worker:
     return Worker(
         client,
         task_queue=queue,
+        workflows=work.workflows,
         activities=work.activities,
+        workflow_runner=WORKFLOW_RUNNER,
         max_concurrent_activities=work.slots,
         graceful_shutdown_timeout=_GRACE,
         max_heartbeat_throttle_interval=timedelta(seconds=2),

@@ -8,7 +8,7 @@ from cli.stack.process import ProcessSpec
 from cli.stack.wiring import Wiring
 from contracts.queues import TaskQueue
 
-QUEUES = (TaskQueue.ORDERS, TaskQueue.PAYMENTS, TaskQueue.NOTIFICATIONS)
+QUEUES = (TaskQueue.ORDERS, TaskQueue.PAYMENTS, TaskQueue.NOTIFICATIONS, TaskQueue.MAINTENANCE)
 """The queues that have work; `workers.wiring.WORK` says what."""
 
 

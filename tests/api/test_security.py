@@ -3,7 +3,7 @@ from hashlib import sha256
 import httpx2
 import pytest
 
-from api.security import Caller, Role, Scope, digest, identify, new_secret
+from api.security import Role, Scope, digest, guest, identify, new_secret
 from domain.errors import ForbiddenError, UnauthenticatedError
 from tests.api.answers import body, problem
 
@@ -41,24 +41,24 @@ def test_without_a_service_token_none_is_accepted() -> None:
 
 
 def test_a_guest_may_nothing_and_a_service_everything() -> None:
-    guest, service = identify(None, None, "s"), identify("s", None, "s")
-    assert (guest.role, guest.actor) == (Role.GUEST, "guest")
-    assert (service.role, service.actor) == (Role.SERVICE, "service")
-    assert [scope for scope in Scope if guest.may(scope)] == []
+    nobody, service = identify(None, None, "s"), identify("s", None, "s")
+    assert (nobody.roles, nobody.actor) == (frozenset({Role.GUEST}), "guest")
+    assert (service.roles, service.actor) == (frozenset({Role.SERVICE}), "service")
+    assert [scope for scope in Scope if nobody.may(scope)] == []
     assert [scope for scope in Scope if service.may(scope)] == list(Scope)
     with pytest.raises(ForbiddenError, match="this needs the scope orders:import"):
-        guest.require(Scope.ORDERS_IMPORT)
+        nobody.require(Scope.ORDERS_IMPORT)
 
 
 def test_a_secret_opens_only_its_own_digest() -> None:
     secret = new_secret()
-    guest = Caller(Role.GUEST, "guest", secret)
+    caller = guest(secret)
     assert digest(secret) == sha256(secret.encode()).hexdigest()
-    assert guest.opens(digest(secret), Scope.CARTS_ANY)
-    assert not guest.opens(digest(new_secret()), Scope.CARTS_ANY)
-    assert not guest.opens(secret, Scope.CARTS_ANY)
-    assert not guest.opens(None, Scope.CARTS_ANY)
-    assert not Caller(Role.GUEST, "guest").opens(digest(secret), Scope.CARTS_ANY)
+    assert caller.opens(digest(secret), None, Scope.CARTS_ANY)
+    assert not caller.opens(digest(new_secret()), None, Scope.CARTS_ANY)
+    assert not caller.opens(secret, None, Scope.CARTS_ANY)
+    assert not caller.opens(None, None, Scope.CARTS_ANY)
+    assert not guest().opens(digest(secret), None, Scope.CARTS_ANY)
 
 
 def test_secrets_are_long_and_never_the_same() -> None:

@@ -21,7 +21,17 @@ from cli.stack.health import succeeds
 from cli.stack.temporal import temporal_program
 
 STARTS_WITHIN = 60
-NAMES = ["postgres", "temporal", "sandbox", "mail", "api", "worker-orders", "worker-payments", "worker-notifications"]
+NAMES = [
+    "postgres",
+    "temporal",
+    "sandbox",
+    "mail",
+    "api",
+    "worker-orders",
+    "worker-payments",
+    "worker-notifications",
+    "worker-maintenance",
+]
 
 
 class Dev:

@@ -64,7 +64,7 @@ class World:
     @property
     def resources(self) -> Resources:
         """What the activities of this world are wired to."""
-        return Resources(self.sessions, self.provider, self.mail, JinjaRenderer())
+        return Resources(self.sessions, self.provider, self.mail, JinjaRenderer(), self.temporal)
 
     async def goods(self, *, stock: int = 10, amount: int = 1000) -> str:
         """Put a SKU on sale, with the movement that explains its stock."""

@@ -1,0 +1,30 @@
+"""Work that a Temporal Schedule begins over and over: expiry, sweeps and reconciliation."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+SCHEDULE_PREFIX = "everorder-"
+"""Begins the id of every schedule of ours, so that one that a release no longer has can be told from others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """An activity without input that returns how many things it has put in order, and how often it is begun.
+
+    It runs on the `maintenance` queue, never beside itself, and is safe to repeat at any time. `limit` is what one try
+    may take; it heartbeats, so a worker that died is noticed long before.
+    """
+
+    activity: str
+    every: timedelta
+    what: str
+    limit: timedelta = timedelta(minutes=10)
+
+    @property
+    def schedule_id(self) -> str:
+        """Name its schedule."""
+        return SCHEDULE_PREFIX + self.activity
+
+
+CHORES: tuple[Chore, ...] = ()
+"""Every chore of this release. `everorder migrate` makes the schedules equal to this table."""
