@@ -13,6 +13,7 @@ from temporalio import activity
 
 from domain.money import Money
 from domain.order_states import EventType, OrderStatus, PaymentStatus
+from domain.payment_events import PaymentEventType
 
 PLACE_UPDATE_ID = "place"
 """One id for every caller of `place`: fifty callers share one update, as Temporal allows ten in flight."""
@@ -135,6 +136,19 @@ class Resolve:
     decision: Decision
     reason: str = "resolved"
     actor: str = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentEvent:
+    """Say that something has happened to a payment: a reason to look it up, and never believed by itself.
+
+    `reference` is the provider's id of the payment, `event_id` that of what it reported (empty: a person asks).
+    """
+
+    reference: str
+    type: PaymentEventType = PaymentEventType.CHANGED
+    provider: str = "stripe"
+    event_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
