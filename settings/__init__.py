@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 from functools import lru_cache
+from ipaddress import ip_network
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -47,6 +48,10 @@ class Settings(BaseSettings):
         description="Bearer token with every staff scope, until accounts exist. Empty: none is accepted.",
     )
     max_body_bytes: int = Field(default=1_048_576, ge=1_024, description="Largest request body that is read.")
+    trusted_proxies: str = Field(
+        default="",
+        description="Networks of proxies whose `X-Forwarded-For` is believed, separated by commas. Empty: none is.",
+    )
 
     stripe_api_key: str = Field(default="sk_test_everorder", description="Secret key of the payment provider.")
     stripe_api_base: str = Field(
@@ -68,6 +73,13 @@ class Settings(BaseSettings):
 
     log_level: str = Field(default="INFO", description="Least severity that is logged.")
     log_json: bool = Field(default=False, description="Log one JSON object a line rather than readable text.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, listed: str) -> str:
+        for one in filter(None, map(str.strip, listed.split(","))):
+            ip_network(one, strict=False)
+        return listed
 
     @property
     def hold(self) -> timedelta:
