@@ -1,6 +1,53 @@
-"""A message that is ready to be sent, and the two ways in which a mail server does not take it."""
+"""Messages to people: which there are, who may decline them, and how a mail server does not take one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Channel(StrEnum):
+    """The way a message takes."""
+
+    EMAIL = "email"
+    SMS = "sms"
+
+
+class Topic(StrEnum):
+    """What a message is about, as far as its reader may decide whether to get it."""
+
+    ORDER_UPDATES = "order_updates"
+    """What becomes of an order after it was confirmed."""
+    MARKETING = "marketing"
+
+
+WANTED: Mapping[tuple[Topic, Channel], bool] = {
+    (Topic.ORDER_UPDATES, Channel.EMAIL): True,
+    (Topic.ORDER_UPDATES, Channel.SMS): False,
+    (Topic.MARKETING, Channel.EMAIL): False,
+    (Topic.MARKETING, Channel.SMS): False,
+}
+"""What people get who have not said anything: nothing that needs their consent."""
+
+
+class AccountMessage(StrEnum):
+    """The templates of messages about an account. They can not be declined: without them nobody could use one."""
+
+    VERIFY_EMAIL = "verify_email"
+    ALREADY_REGISTERED = "already_registered"
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - the name of a template
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - as above
+    ACCOUNT_ERASED = "account_erased"
+
+
+ORDER_CONFIRMATION = "order_confirmation"
+
+_ESSENTIAL = frozenset({ORDER_CONFIRMATION, *AccountMessage})
+"""What the law or the working of an account asks for, whatever its reader prefers."""
+
+
+def topic_of(template: str) -> Topic | None:
+    """Name what a reader has to want to get this message; None for what everybody gets."""
+    return None if template in _ESSENTIAL else Topic.ORDER_UPDATES
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,19 @@ from models.inventory import Location, MovementReason, Reservation, ReservationS
 from models.notifications import Notification, NotificationState
 from models.orders import Order, OrderEvent, OrderLine, OrderNote
 from models.payments import PaymentOperation, PaymentOperationState
+from models.people import Address, Erasure, NotificationPreference
 
 __all__ = [
+    "Address",
     "Cart",
     "CartLine",
     "CartStatus",
     "Category",
+    "Erasure",
     "Location",
     "MovementReason",
     "Notification",
+    "NotificationPreference",
     "NotificationState",
     "Order",
     "OrderEvent",

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from models.columns import identifier, moment, one_of, optional_moment
@@ -18,20 +18,33 @@ class NotificationState(StrEnum):
     SENT = "sent"
     REFUSED = "refused"
     DROPPED = "dropped"
-    """Its order was cancelled before it was sent."""
+    """It is owed no more: its order was cancelled, its account erased, its reader declines it, or it comes too late."""
 
 
 class Notification(SQLModel, table=True):
-    """One message about an order. `message_id` is the mail's Message-ID, the same at every attempt."""
+    """One message, about an order or an account. `message_id` is the mail's Message-ID, the same at every attempt.
+
+    A message about an order is delivered by the order's workflow. One about an account has a workflow of its own; the
+    sweep looks at `sweep_at` whether that runs. `token_id` names the one-time token whose secret the mail holds.
+    """
 
     __tablename__ = "notifications"
     __table_args__ = (
         one_of("state", NotificationState, "notifications_state"),
+        CheckConstraint("(order_id IS NULL) <> (user_id IS NULL)", name="notifications_of_one"),
         UniqueConstraint("order_id", "template", "channel", "n", name="notifications_once"),
+        UniqueConstraint("user_id", "template", "channel", "n", name="notifications_once_a_user"),
+        Index(
+            "notifications_to_sweep",
+            "sweep_at",
+            postgresql_where=text("user_id IS NOT NULL AND state IN ('pending', 'sending')"),
+        ),
     )
 
     id: UUID = identifier()
-    order_id: UUID = Field(foreign_key="orders.id")
+    order_id: UUID | None = Field(default=None, foreign_key="orders.id")
+    user_id: UUID | None = Field(default=None)
+    token_id: UUID | None = Field(default=None)
     template: str = Field(sa_type=Text)
     channel: str = Field(default="email", sa_type=Text)
     n: int = Field(default=1)
@@ -42,3 +55,4 @@ class Notification(SQLModel, table=True):
     claimed_until: datetime | None = optional_moment()
     created_at: datetime = moment()
     sent_at: datetime | None = optional_moment()
+    sweep_at: datetime = moment()
