@@ -20,6 +20,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "forbidden": (403, "The caller may not do this."),
     "not_found": (404, "There is no such thing."),
     "method_not_allowed": (405, "The method is not available here."),
+    "request_timeout": (408, "The request took too long to arrive."),
     "conflict": (409, "The state of the thing does not allow it."),
     "cart_empty": (409, "The cart is empty."),
     "cart_checked_out": (409, "The cart has become an order."),

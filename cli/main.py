@@ -36,6 +36,7 @@ COMMANDS = {
     "check": Entry("cli.check:check", "Compile every template, and compare the migrations with the models."),
     "docs": Entry("cli.docs:docs", "Print the tables of the documentation anew, from the code they describe."),
     "bench": Entry("benchmarks.command:bench", "Measure orders a second, against what they are made of."),
+    "gateway": Entry("cli.gateway.command:gateway", "Print the nginx configuration that joins the services."),
     "doctor": Entry("cli.doctor:doctor", "Check everything that Everorder needs, and say what to do."),
 }
 """A new command is one line here: nothing else has to know of it."""

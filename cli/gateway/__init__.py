@@ -1,0 +1,1 @@
+"""The gateway: one address before all services, derived from the table of routes."""
