@@ -9,9 +9,10 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from starlette.requests import Request
 
-from api.security import Caller, Role, Scope, identify
+from api.security import Caller, Scope, identify
 from clients.orders import OrderClient
 from domain.errors import UnauthenticatedError
+from domain.roles import Role
 from settings import Settings
 
 

@@ -9,6 +9,7 @@ from secrets import token_urlsafe
 from uuid import UUID
 
 from domain.errors import ForbiddenError, UnauthenticatedError
+from domain.roles import Role
 
 _TOKEN_BYTES = 32
 
@@ -31,18 +32,6 @@ class Scope(StrEnum):
     STOCK_READ = "stock:read"
     STOCK_WRITE = "stock:write"
     USERS_ANY = "users:any"
-
-
-class Role(StrEnum):
-    """What a caller is. A person may have several roles; whoever has an account is a customer."""
-
-    GUEST = "guest"
-    CUSTOMER = "customer"
-    SUPPORT = "support"
-    CATALOG_MANAGER = "catalog_manager"
-    WAREHOUSE = "warehouse"
-    ADMIN = "admin"
-    SERVICE = "service"
 
 
 SCOPES: Mapping[Role, frozenset[Scope]] = {

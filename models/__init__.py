@@ -2,11 +2,17 @@
 
 from models.carts import Cart, CartLine, CartStatus
 from models.catalog import Category, Price, Product, ProductStatus, Variant
+from models.idempotency import IdempotencyKey
 from models.inventory import Location, MovementReason, Reservation, ReservationState, StockLevel, StockMovement
+from models.logins import LoginAllowance, LoginOrigin
 from models.notifications import Notification, NotificationState
 from models.orders import Order, OrderEvent, OrderLine, OrderNote
 from models.payments import PaymentOperation, PaymentOperationState
 from models.people import Address, Erasure, NotificationPreference
+from models.reconciliation import ReconciliationFinding, ReconciliationReport, ReturnedPayment
+from models.sessions import RefreshToken, SigningKey, UserSession
+from models.users import LinkPurpose, OneTimeToken, User
+from models.webhooks import WebhookEvent, WebhookState
 
 __all__ = [
     "Address",
@@ -15,11 +21,16 @@ __all__ = [
     "CartStatus",
     "Category",
     "Erasure",
+    "IdempotencyKey",
+    "LinkPurpose",
     "Location",
+    "LoginAllowance",
+    "LoginOrigin",
     "MovementReason",
     "Notification",
     "NotificationPreference",
     "NotificationState",
+    "OneTimeToken",
     "Order",
     "OrderEvent",
     "OrderLine",
@@ -29,9 +40,18 @@ __all__ = [
     "Price",
     "Product",
     "ProductStatus",
+    "ReconciliationFinding",
+    "ReconciliationReport",
+    "RefreshToken",
     "Reservation",
     "ReservationState",
+    "ReturnedPayment",
+    "SigningKey",
     "StockLevel",
     "StockMovement",
+    "User",
+    "UserSession",
     "Variant",
+    "WebhookEvent",
+    "WebhookState",
 ]

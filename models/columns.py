@@ -42,6 +42,11 @@ def optional_moment() -> Any:
     return Field(default=None, sa_type=DateTime(timezone=True), nullable=True)
 
 
+def later_moment() -> Any:
+    """Declare a moment that has to be named, and that rows are found by when it has passed."""
+    return Field(sa_type=DateTime(timezone=True), nullable=False, index=True)
+
+
 def document() -> Any:
     """Declare a JSON document that may be missing."""
     return Field(default=None, sa_type=JSONB(none_as_null=True), nullable=True)

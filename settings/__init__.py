@@ -43,9 +43,25 @@ class Settings(BaseSettings):
     hold_minutes: int = Field(
         default=30, ge=1, le=10_080, description="Minutes that stock stays held while a payment is missing."
     )
+    secret: str = Field(
+        min_length=32,
+        description="Encrypts the keys that tokens are signed with, and makes the links in mails. The same everywhere.",
+    )
     service_token: str = Field(
         default="",
-        description="Bearer token with every staff scope, until accounts exist. Empty: none is accepted.",
+        description="Bearer token of programs, with every staff scope. Empty: none is accepted.",
+    )
+    token_issuer: str = Field(default="everorder", min_length=1, description="`iss` of access tokens.")
+    token_audience: str = Field(default="everorder", min_length=1, description="`aud` of access tokens.")
+    password_memory_kib: int = Field(
+        default=19_456, ge=8, le=4_194_304, description="Memory that Argon2id takes for one password, in KiB."
+    )
+    password_passes: int = Field(default=2, ge=1, le=100, description="Passes of Argon2id over that memory.")
+    login_tries_account: int = Field(
+        default=10, ge=1, le=1_000_000, description="Log-ins that may fail in a row for one account; one a minute more."
+    )
+    login_tries_address: int = Field(
+        default=100, ge=1, le=1_000_000, description="Log-ins at once from one address; one a second more."
     )
     max_body_bytes: int = Field(default=1_048_576, ge=1_024, description="Largest request body that is read.")
     trusted_proxies: str = Field(

@@ -59,6 +59,11 @@ class Wiring:
         """Return the bearer token that has every staff scope."""
         return self.folder.secret("service-token")
 
+    @property
+    def secret(self) -> str:
+        """Return what keys are encrypted with and links are made of."""
+        return self.folder.secret("secret")
+
     def database_url(self, database: str = DATABASE) -> str:
         """Address a database of the stack's PostgreSQL."""
         return f"postgresql://{ROLE}:{self.database_password}@{HOST}:{self.postgres}/{database}"
@@ -76,6 +81,7 @@ class Wiring:
             "EVERORDER_SMTP_USERNAME": "",
             "EVERORDER_SMTP_STARTTLS": "false",
             "EVERORDER_MAILBOX_DIR": str(self.folder.maildir),
+            "EVERORDER_SECRET": self.secret,
             "EVERORDER_SERVICE_TOKEN": self.service_token,
         }
 

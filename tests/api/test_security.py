@@ -3,8 +3,9 @@ from hashlib import sha256
 import httpx2
 import pytest
 
-from api.security import Role, Scope, digest, guest, identify, new_secret
+from api.security import Scope, digest, guest, identify, new_secret
 from domain.errors import ForbiddenError, UnauthenticatedError
+from domain.roles import Role
 from tests.api.answers import body, problem
 
 
