@@ -11,9 +11,10 @@ from starlette.middleware import Middleware
 from api import errors, openapi
 from api.deps import Resources
 from api.middleware import BodyLimit, RequestIdentity
-from api.routes import carts, catalog, checkout, inventory, mailbox, notifications, orders, platform
+from api.routes import carts, catalog, checkout, inventory, mailbox, notifications, orders, platform, webhooks
 from api.services import VARIABLE, Service, parse
 from clients.connection import connect
+from clients.messages import MessageClient
 from clients.orders import OrderClient
 from db.engine import create_engine
 from settings import Settings, get_settings
@@ -24,6 +25,7 @@ ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
     Service.INVENTORY: (inventory.router,),
     Service.CARTS: (carts.router,),
     Service.ORDERS: (checkout.router, orders.router),
+    Service.PAYMENTS: (webhooks.router,),
     Service.NOTIFICATIONS: (notifications.router,),
 }
 
@@ -32,6 +34,7 @@ _TAGS = [
     {"name": "inventory", "description": "What is in stock."},
     {"name": "carts", "description": "What a buyer wants."},
     {"name": "orders", "description": "What was bought, and what became of it."},
+    {"name": "payments", "description": "What payment providers report, and what is compared with them."},
     {"name": "notifications", "description": "What buyers were told."},
     {"name": "platform", "description": "How the process feels."},
 ]
@@ -53,10 +56,12 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """
     configure_logs(settings)
     engine = create_engine(settings.database_url, pool_size=settings.database_pool_size, application="everorder-api")
-    client = await connect(settings.temporal_address, settings.temporal_namespace, lazy=True)
+    client = await connect(settings, lazy=True)
+    resources = Resources(settings, engine, OrderClient(client), messages=MessageClient(client))
     try:
-        yield Resources(settings, engine, OrderClient(client))
+        yield resources
     finally:
+        await resources.post.close()
         await engine.dispose()
 
 

@@ -18,7 +18,7 @@ import uvloop
 from benchmarks.driving import Turn, empty, lap, noop, whole
 from benchmarks.errors import BenchError
 from benchmarks.kinds import Kind
-from clients.connection import connect
+from clients.connection import connect_to
 
 MOST_AT_ONCE = 256
 
@@ -31,7 +31,7 @@ async def _serve(api_url: str, temporal_address: str, skus: list[str]) -> None:
         client = await stack.enter_async_context(
             httpx2.AsyncClient(base_url=api_url, timeout=_TIMEOUT, limits=limits, trust_env=False)
         )
-        temporal = await connect(temporal_address, "default")
+        temporal = await connect_to(temporal_address, "default")
         turns = {Kind.WHOLE: whole(client, skus), Kind.NOOP: noop(temporal), Kind.EMPTY: empty(temporal)}
         while line := await asyncio.to_thread(sys.stdin.readline):
             print(json.dumps(await _answer(turns, json.loads(line))), flush=True)

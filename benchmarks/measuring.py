@@ -13,7 +13,7 @@ from benchmarks.driving import Lap, Turn, lap
 from benchmarks.kinds import Kind
 from benchmarks.rehearsal import Script, rehearse
 from benchmarks.stand import Stand
-from clients.connection import connect
+from clients.connection import connect_to
 from settings import get_settings
 
 ROUNDS = 3
@@ -103,7 +103,7 @@ class Bench:
     async def _costs(self, measured: Measured) -> Costs:
         last = [one for one in measured.rounds if one.kind is Kind.WHOLE][-1]
         step = ceil(len(last.lap.ids) / _LOOKED_AT)
-        client = await connect(self._stand.temporal_address, "default")
+        client = await connect_to(self._stand.temporal_address, "default")
         return await costs(client, self._stand.sandbox_database_url, last.lap.ids[::step], self._placed, self._scripts)
 
 

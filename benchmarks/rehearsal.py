@@ -101,7 +101,7 @@ async def rehearse(settings: Settings, baskets: list[bytes]) -> list[Script]:
 
 @asynccontextmanager
 async def _shop(settings: Settings, recorder: Recorder) -> AsyncIterator[httpx2.AsyncClient]:
-    temporal = await connect(settings.temporal_address, settings.temporal_namespace, lazy=True)
+    temporal = await connect(settings, lazy=True)
     async with open_resources(settings, temporal) as resources:
         recorder.listen(resources.sessions.kw["bind"])
 

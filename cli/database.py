@@ -21,7 +21,7 @@ def migrate() -> None:
 
 
 async def _register(settings: Settings) -> None:
-    client = await connect(settings.temporal_address, settings.temporal_namespace)
+    client = await connect(settings)
     await search_attributes.register(client)
     await schedules.register(client)
 

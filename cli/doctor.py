@@ -109,7 +109,7 @@ async def _temporal(settings: Settings) -> str:
     address = settings.temporal_address
     try:
         async with asyncio.timeout(_PATIENCE):
-            client = await connect(address, settings.temporal_namespace)
+            client = await connect(settings)
             absent = await search_attributes.missing(client)
     except (RuntimeError, RPCError, TimeoutError):
         raise UnwellError(

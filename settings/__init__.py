@@ -31,6 +31,15 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("TEMPORAL_NAMESPACE", "EVERORDER_TEMPORAL_NAMESPACE"),
         description="Temporal namespace that holds the orders.",
     )
+    temporal_api_key: str = Field(
+        default="",
+        validation_alias=AliasChoices("TEMPORAL_API_KEY", "EVERORDER_TEMPORAL_API_KEY"),
+        description="API key of Temporal Cloud; it brings TLS with it. Empty: none.",
+    )
+    temporal_tls: bool = Field(default=False, description="Speak TLS to Temporal, by the system's authorities.")
+    temporal_tls_ca: str = Field(default="", description="File of the authority that signed Temporal's certificate.")
+    temporal_tls_cert: str = Field(default="", description="File of our certificate, for mutual TLS.")
+    temporal_tls_key: str = Field(default="", description="File of our certificate's private key.")
     database_pool_size: int = Field(default=10, ge=1, le=500, description="Connections a process keeps at most.")
 
     currency: str = Field(default="GBP", pattern="^[A-Z]{3}$", description="Currency of a cart that names none.")
@@ -63,6 +72,12 @@ class Settings(BaseSettings):
     login_tries_address: int = Field(
         default=100, ge=1, le=1_000_000, description="Log-ins at once from one address; one a second more."
     )
+    idempotency_lock: float = Field(
+        default=30.0,
+        gt=0,
+        le=300,
+        description="Seconds after which a request whose process died no longer keeps its `Idempotency-Key` to itself.",
+    )
     max_body_bytes: int = Field(default=1_048_576, ge=1_024, description="Largest request body that is read.")
     trusted_proxies: str = Field(
         default="",
@@ -74,6 +89,12 @@ class Settings(BaseSettings):
         default="", description="Address of the payment provider; empty is Stripe itself, else the sandbox."
     )
     stripe_timeout: float = Field(default=5.0, gt=0, le=6, description="Seconds that one provider call may take.")
+
+    stripe_webhook_secret: str = Field(
+        default="",
+        description="Secret that events of the payment provider are signed with; several, while it is being changed, "
+        "with commas between them. Empty: none are taken.",
+    )
 
     smtp_host: str = Field(default="127.0.0.1", description="Mail server.")
     smtp_port: int = Field(default=25, ge=1, le=65_535, description="Port of the mail server.")
@@ -96,6 +117,11 @@ class Settings(BaseSettings):
         for one in filter(None, map(str.strip, listed.split(","))):
             ip_network(one, strict=False)
         return listed
+
+    @property
+    def stripe_webhook_secrets(self) -> tuple[str, ...]:
+        """Return the secrets that an event may be signed with."""
+        return tuple(secret.strip() for secret in self.stripe_webhook_secret.split(",") if secret.strip())
 
     @property
     def hold(self) -> timedelta:

@@ -59,7 +59,7 @@ async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
     identity = f"everorder@{socket.gethostname()}:{os.getpid()}"
     while not stop.is_set():
         try:
-            return await connect(settings.temporal_address, settings.temporal_namespace, identity=identity)
+            return await connect(settings, identity=identity)
         except RuntimeError:
             log.warning("temporal_unreachable", address=settings.temporal_address)
             await asyncio.sleep(_RECONNECT)

@@ -56,7 +56,7 @@ async def _audited(settings: Settings, recheck: timedelta, *, settled: bool) -> 
 
 async def _settled(settings: Settings, sessions: Sessions, limits: Limits, recheck: timedelta) -> AuditReport:
     try:
-        client = await connect(settings.temporal_address, settings.temporal_namespace)
+        client = await connect(settings)
     except RuntimeError:
         raise CommandError(f"Temporal at {settings.temporal_address} does not answer") from None
     provider = StripeProvider(settings.stripe_api_key, settings.stripe_api_base, settings.stripe_timeout)

@@ -112,7 +112,7 @@ def _at_desk(work: Callable[[OrderDesk], Awaitable[T]], *, temporal: bool = True
 
 @asynccontextmanager
 async def _desk(settings: Settings, *, temporal: bool) -> AsyncIterator[OrderDesk]:
-    client = OrderClient(await connect(settings.temporal_address, settings.temporal_namespace, lazy=True))
+    client = OrderClient(await connect(settings, lazy=True))
     if temporal and not await client.reachable():
         raise CommandError(f"Temporal at {settings.temporal_address} does not answer")
     engine = create_engine(settings.database_url, pool_size=_CONNECTIONS, application="everorder-orders")

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.kinds import Kind
 from benchmarks.measuring import Measured, measure
 from benchmarks.stand import Stand, built
-from clients.connection import connect
+from clients.connection import connect_to
 from contracts.orders import order_workflow_id
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
@@ -52,7 +52,7 @@ async def test_an_order_has_few_events_and_workflow_tasks(measured: Measured) ->
 
 
 async def test_what_an_order_is_compared_with_has_its_commands(stand: Stand, measured: Measured) -> None:
-    client = await connect(stand.temporal_address, "default")
+    client = await connect_to(stand.temporal_address, "default")
     placed = [one.lap.ids[0] for one in measured.of(Kind.WHOLE, AT_ONCE)]
     noop = [one.id async for one in client.list_workflows("WorkflowType = 'BenchNoopOrder'", limit=1)]
     histories = [

@@ -18,7 +18,7 @@ from cli.stack import ports
 from cli.stack.folder import DataFolder
 from cli.stack.health import answers
 from cli.stack.temporal import temporal_program
-from clients.connection import connect
+from clients.connection import connect_to
 from db.engine import create_engine
 from tests.support.sandbox import SECRET_KEY, SandboxForTests
 from tests.support.shop import Shop
@@ -157,7 +157,7 @@ class RunningStack:
     async def world(self) -> AsyncIterator[World]:
         """Look at orders, stock and money of this stack from inside, and put goods on sale."""
         engine = create_engine(str(self.told["database_url"]))
-        temporal = await connect(str(self.told["temporal_address"]), "default", lazy=True)
+        temporal = await connect_to(str(self.told["temporal_address"]), "default", lazy=True)
         try:
             async with open_world(Shop(engine), temporal, self.sandbox.url, SECRET_KEY) as world:
                 yield world
