@@ -3,15 +3,20 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from starlette.requests import Request
 
-from api.security import Caller, Scope, identify
+from api.access_tokens import AccessTokens
+from api.outbox import Begins, Outbox, Post
+from api.security import Caller, Scope, guest, is_service, person, service
+from api.signing_keys import Keyring
 from clients.orders import OrderClient
-from domain.errors import UnauthenticatedError
+from db.engine import create_sessions, single_statements
+from domain.errors import ForbiddenError, UnauthenticatedError
 from domain.roles import Role
 from settings import Settings
 
@@ -27,18 +32,37 @@ class WriteSession(AsyncSession):
 class Resources:
     """What a process keeps open for its requests."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine, orders: OrderClient) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: AsyncEngine,
+        orders: OrderClient,
+        *,
+        messages: Begins | None = None,
+        erasures: Begins | None = None,
+    ) -> None:
         self.settings = settings
         self.engine = engine
         self.orders = orders
+        self.messages = messages
+        self.erasures = erasures
+        self.post = Post()
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self.reads = async_sessionmaker(reading, class_=ReadSession, expire_on_commit=False, autoflush=False)
         self.writes = async_sessionmaker(engine, class_=WriteSession, expire_on_commit=False, autoflush=False)
+        self.statements = single_statements(create_sessions(engine))
+        self.keyring = Keyring(create_sessions(engine), settings.secret)
+        self.access_tokens = AccessTokens(self.keyring, settings.token_issuer, settings.token_audience)
+
+
+def resources_of(request: Request) -> Resources:
+    """Return what this process keeps open."""
+    resources: Resources = request.app.state.resources
+    return resources
 
 
 async def _resources(request: Request) -> Resources:
-    resources: Resources = request.app.state.resources
-    return resources
+    return resources_of(request)
 
 
 ResourcesDep = Annotated[Resources, Depends(_resources)]
@@ -53,24 +77,53 @@ async def _read(resources: ResourcesDep) -> AsyncIterator[ReadSession]:
         yield session
 
 
-async def _write(resources: ResourcesDep) -> AsyncIterator[WriteSession]:
+async def _write(request: Request, resources: ResourcesDep) -> AsyncIterator[WriteSession]:
     async with resources.writes.begin() as session:
+        request.state.write = session
         yield session
+
+
+def write_of(request: Request) -> WriteSession | None:
+    """Return the transaction that the endpoint of a request was given; None when it asked for none."""
+    session: WriteSession | None = getattr(request.state, "write", None)
+    return session
+
+
+async def _outbox(resources: ResourcesDep) -> AsyncIterator[Outbox]:
+    outbox = Outbox(resources.messages, resources.erasures)
+    yield outbox
+    outbox.hand_to(resources.post)
 
 
 # Scope "function": what follows the yield runs before the answer is sent, which so never claims what was not committed.
 Read = Annotated[ReadSession, Depends(_read, scope="function")]
 Write = Annotated[WriteSession, Depends(_write, scope="function")]
+# Scope "request": what follows the yield runs after the answer was sent, so after the commit; an error skips it.
+OutboxDep = Annotated[Outbox, Depends(_outbox, scope="request")]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 
-_BEARER = HTTPBearer(auto_error=False, scheme_name="service", description="The service token.")
+_BEARER = HTTPBearer(auto_error=False, scheme_name="service", description="An access token, or the service token.")
 _CART_TOKEN = APIKeyHeader(
     name="X-Cart-Token", auto_error=False, scheme_name="cart", description="The secret that opens one guest's cart."
 )
 
 
-async def _identified(request: Request, settings: SettingsDep) -> Caller:
-    return identify(_bearer(request), request.headers.get("x-cart-token"), settings.service_token)
+async def _identified(request: Request, resources: ResourcesDep) -> Caller:
+    bearer, cart_token = _bearer(request), request.headers.get("x-cart-token")
+    if bearer is None:
+        return guest(cart_token)
+    if is_service(bearer, resources.settings.service_token):
+        return service(cart_token)
+    return person(await resources.access_tokens.check(bearer), cart_token)
+
+
+async def caller_of(request: Request) -> Caller:
+    """Tell who calls, before an endpoint asks.
+
+    Raises:
+        UnauthenticatedError: the token that was shown is not known.
+    """
+    return await _identified(request, resources_of(request))
 
 
 def _bearer(request: Request) -> str | None:
@@ -113,3 +166,15 @@ class Needs:
             raise UnauthenticatedError("this needs a bearer token")
         caller.require(self.scope)
         return caller
+
+
+async def _user_id(caller: _Identified, _bearer: _ShowsBearer) -> UUID:
+    if caller.user_id is not None:
+        return caller.user_id
+    if Role.GUEST in caller.roles:
+        raise UnauthenticatedError("this needs an access token")
+    raise ForbiddenError("this is for people with an account")
+
+
+UserId = Annotated[UUID, Depends(_user_id)]
+"""The person who is logged in: a dependency of what belongs to an account."""

@@ -59,20 +59,34 @@ class InvalidRequestError(ProblemError):
 
 def install(app: FastAPI) -> None:
     """Make every error of an application a problem document."""
-    handlers: dict[type[Exception], Any] = {
-        EverorderError: _refused,
-        CurrencyMismatchError: _currencies_differ,
-        IllegalTransitionError: _illegal,
-        RequestValidationError: _invalid,
-        HTTPException: _http,
+    failures: dict[type[Exception], Any] = {
         DBAPIError: _database,
         asyncpg.PostgresError: _database,
         asyncpg.InterfaceError: _away,
         PoolTimeoutError: _away,
         OSError: _away,
     }
-    for kind, handler in handlers.items():
+    for kind, handler in (_refusals() | failures).items():
         app.add_exception_handler(kind, handler)
+
+
+def _refusals() -> dict[type[Exception], Any]:
+    return {
+        EverorderError: _refused,
+        CurrencyMismatchError: _currencies_differ,
+        IllegalTransitionError: _illegal,
+        RequestValidationError: _invalid,
+        HTTPException: _http,
+    }
+
+
+async def refusal(request: Request, error: Exception) -> Response | None:
+    """Write an error as it leaves the API, if it is an answer to what was asked; None where it is a failure."""
+    for kind, answered in _refusals().items():
+        if isinstance(error, kind):
+            answer: Response = await answered(request, error)
+            return answer
+    return None
 
 
 async def _refused(request: Request, error: EverorderError) -> Response:

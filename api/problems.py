@@ -14,6 +14,8 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "unknown_sku": (422, "There is no such article for sale."),
     "currency_mismatch": (422, "The amounts are in different currencies."),
     "idempotency_key_reused": (422, "The key was used for another request."),
+    "signature_invalid": (400, "The signature is not valid."),
+    "signature_stale": (400, "The signature is too old."),
     "unauthenticated": (401, "The caller is not known."),
     "payment_failed": (402, "The payment was declined."),
     "payment_action_required": (402, "The payment needs an action of the buyer."),
@@ -42,6 +44,7 @@ _HEADERS: Mapping[str, Mapping[str, str]] = {
     "unauthenticated": {"WWW-Authenticate": "Bearer"},
     "cart_in_checkout": {"Retry-After": "1"},
     "payment_in_progress": {"Retry-After": "1"},
+    "idempotency_in_progress": {"Retry-After": "1"},
     "temporarily_unavailable": {"Retry-After": "1"},
 }
 

@@ -10,6 +10,7 @@ from api import quotes
 from api.access import own_cart, own_cart_locked
 from api.deps import CallerDep, Read, SettingsDep, Write
 from api.errors import InvalidRequestError, ProblemError
+from api.idempotency import IdempotentRoute
 from api.openapi import problems
 from api.schemas.carts import Cart, CartChanges, LineQuantity, NewCart, NewLine, NewLines, OpenedCart, ShippingMethod
 from api.schemas.fields import MOST_LINES, Sku
@@ -27,7 +28,7 @@ from domain.errors import (
 )
 from models.carts import CartStatus
 
-router = APIRouter(prefix="/v1/carts", tags=["carts"])
+router = APIRouter(prefix="/v1/carts", tags=["carts"], route_class=IdempotentRoute)
 
 _ON_CHANGE = problems(401, 404, 409, 413)
 

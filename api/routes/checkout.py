@@ -10,6 +10,7 @@ from api import outcomes
 from api.access import own_cart
 from api.deps import CallerDep, Resources, ResourcesDep
 from api.errors import ProblemError
+from api.idempotency import IdempotentRoute
 from api.openapi import problems
 from api.schemas.orders import AcceptedOrder, Checkout, Order
 from api.waiting import Wait
@@ -23,7 +24,7 @@ from domain.order_states import OrderStatus
 from models.carts import CartStatus
 from settings import Settings
 
-router = APIRouter(prefix="/v1/carts", tags=["orders"])
+router = APIRouter(prefix="/v1/carts", tags=["orders"], route_class=IdempotentRoute)
 
 _LOOK_AGAIN = {"stale_checkout", "cart_checked_out"}
 """Refusals that say that this checkout is over, but not what it came to."""

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.deps import CallerDep, Needs, Read, Write
 from api.errors import InvalidRequestError
+from api.idempotency import IdempotentRoute
 from api.openapi import problems
 from api.schemas.fields import Sku, Storable
 from api.schemas.inventory import Location, NewAdjustment, NewLocation, Stock, StockAtLocation, StockMovement
@@ -20,7 +21,7 @@ from db.stock import Adjustment
 from domain.errors import ConflictError, InsufficientStockError, NotFoundError
 from models.inventory import MovementReason
 
-router = APIRouter(prefix="/v1", tags=["inventory"])
+router = APIRouter(prefix="/v1", tags=["inventory"], route_class=IdempotentRoute)
 
 _Reader = Annotated[Caller, Depends(Needs(Scope.STOCK_READ))]
 _Writer = Annotated[Caller, Depends(Needs(Scope.STOCK_WRITE))]

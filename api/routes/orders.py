@@ -10,6 +10,7 @@ from pydantic import AfterValidator, TypeAdapter
 from api import outcomes, receipts
 from api.access import own_cart, own_order
 from api.deps import CallerDep, Needs, Read, Resources, ResourcesDep
+from api.idempotency import IdempotentRoute
 from api.openapi import problems
 from api.schemas.fields import Line
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
@@ -23,7 +24,7 @@ from domain.errors import IllegalStepError, NotFoundError, TemporarilyUnavailabl
 from domain.order_states import ENDED, OrderStatus
 from models.columns import new_id
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"])
+router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=IdempotentRoute)
 
 _Staff = Annotated[Caller, Depends(Needs(Scope.ORDERS_ANY))]
 _POSITION = TypeAdapter(tuple[datetime, UUID])
