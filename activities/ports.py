@@ -1,12 +1,13 @@
 """What the activities need of the outside world. `providers/` satisfies these Protocols; nothing here knows how."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from domain.messages import Email
 from domain.money import Money
-from domain.provider_payments import ProviderPayment
+from domain.provider_payments import ProviderPayment, ProviderRefund, SavedMethod
 
 
 class PaymentProvider(Protocol):
@@ -21,40 +22,52 @@ class PaymentProvider(Protocol):
         """Name the provider as `payment_operations.provider` and the webhook's path do."""
         ...
 
-    async def prepare(self, key: str, order_id: UUID, total: Money) -> str:
+    async def prepare(
+        self, key: str, order_id: UUID, total: Money, *, buyer: str | None = None, keep: bool = False
+    ) -> str:
         """Create a payment that moves nothing yet and return its reference. A forgotten one is harmless.
+
+        `buyer` is the provider's reference of a saved customer. `keep` leaves the method with that buyer once it was
+        authorised, to be used later without them (off session).
 
         Raises:
             ProviderRefusedError: the provider takes no such payment.
         """
         ...
 
-    async def authorise(self, key: str, reference: str, payment_method: str) -> ProviderPayment:
+    async def authorise(
+        self, key: str, reference: str, payment_method: str, *, off_session: bool = False
+    ) -> ProviderPayment:
         """Reserve the buyer's money. A decline is an answer (`DECLINED` with its code), not an error.
+
+        `off_session`: the buyer is not there, so a bank that wants to see them declines (`authentication_required`).
 
         Raises:
             ProviderRefusedError: the payment is in no state to be authorised, for example cancelled.
         """
         ...
 
-    async def capture(self, key: str, reference: str, amount: Money) -> ProviderPayment:
-        """Take money that was authorised.
+    async def capture(self, key: str, reference: str, amount: Money, *, last: bool = True) -> ProviderPayment:
+        """Take money that was authorised. What is left is let go after the last capture, and reserved until then.
 
         Raises:
-            ProviderRefusedError: the payment is in no state to be captured.
+            ProviderRefusedError: the payment is in no state to be captured, less is left, or (where more captures are
+                to follow) it can be captured only once.
         """
         ...
 
     async def void(self, key: str, reference: str) -> ProviderPayment:
-        """Cancel a payment that was not captured: no later call can authorise or capture it any more.
+        """Let go what is reserved: no later call can authorise or capture it any more.
+
+        A payment of which a part was captured is `CAPTURED` afterwards, with that part; any other is `CANCELLED`.
 
         Raises:
-            ProviderRefusedError: it was captured, so it has to be refunded.
+            ProviderRefusedError: all was captured, so it has to be refunded.
         """
         ...
 
-    async def refund(self, key: str, reference: str, amount: Money) -> ProviderPayment:
-        """Give captured money back, and return the payment as it is afterwards.
+    async def refund(self, key: str, reference: str, amount: Money) -> ProviderRefund:
+        """Give captured money back. A `PENDING` refund is looked up again by `find`.
 
         Raises:
             ProviderRefusedError: more than was captured, or disputed.
@@ -69,8 +82,35 @@ class PaymentProvider(Protocol):
         """
         ...
 
-    def ledger(self) -> AsyncIterator[ProviderPayment]:
-        """List every payment that the provider knows, newest first. For reconciliation and the audit."""
+    async def search(self, order_id: UUID) -> list[ProviderPayment]:
+        """Look up what the provider has for an order. It lags behind by minutes: for reconciliation only."""
+        ...
+
+    def ledger(self, since: datetime | None = None) -> AsyncIterator[ProviderPayment]:
+        """List every payment that the provider knows, newest first: all, or those that were prepared since.
+
+        For reconciliation and the audit.
+        """
+        ...
+
+    async def create_buyer(self, key: str, user_id: UUID) -> str:
+        """Make the provider a customer, known by our id alone, and return its reference."""
+        ...
+
+    async def save_method(self, key: str, buyer: str, payment_method: str) -> SavedMethod:
+        """Leave a payment method with a buyer.
+
+        Raises:
+            ProviderRefusedError: there is no such method or buyer, it is another's, or the bank does not allow it.
+        """
+        ...
+
+    async def saved_methods(self, buyer: str) -> list[SavedMethod]:
+        """List what a buyer has left, newest first."""
+        ...
+
+    async def forget_method(self, key: str, method: str) -> None:
+        """Forget a saved method; one that is unknown or forgotten already is no error."""
         ...
 
 
@@ -92,4 +132,24 @@ class Renderer(Protocol):
 
     def email(self, template: str, context: dict[str, object]) -> tuple[str, str, str]:
         """Render subject, plain text and HTML of a template."""
+        ...
+
+
+class Links(Protocol):
+    """Knows where links in mails lead to."""
+
+    def of(self, template: str, token_id: UUID | None) -> str:
+        """Return the address that a template links to, with the one-time token that the mail hands over."""
+        ...
+
+
+class Begins(Protocol):
+    """Begins the workflow of a row, as the clients of Temporal do."""
+
+    async def begin(self, id_: UUID, /) -> None:
+        """Begin it; nothing happens where it runs.
+
+        Raises:
+            TemporarilyUnavailableError: Temporal is away.
+        """
         ...

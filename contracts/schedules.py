@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from contracts.messages import SWEEP_MESSAGES
+
 SCHEDULE_PREFIX = "everorder-"
 """Begins the id of every schedule of ours, so that one that a release no longer has can be told from others."""
 
@@ -26,5 +28,7 @@ class Chore:
         return SCHEDULE_PREFIX + self.activity
 
 
-CHORES: tuple[Chore, ...] = ()
+CHORES: tuple[Chore, ...] = (
+    Chore(SWEEP_MESSAGES, every=timedelta(minutes=1), what="Deliver messages about accounts that were left behind"),
+)
 """Every chore of this release. `everorder migrate` makes the schedules equal to this table."""

@@ -4,15 +4,18 @@ A route queues a message in its own transaction and posts it, which starts its w
 
     outbox.post(await messages.queue_message(session, user_id, AccountMessage.PASSWORD_CHANGED))
 
-`outbox` is `api.outbox.OutboxDep`. When Temporal is away, or the process dies in between, the sweep finds the row.
+`outbox` is `api.deps.OutboxDep`. When Temporal is away, or the process dies in between, the sweep finds the row.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.notifications import CLAIM
 from domain.messages import AccountMessage
 from models.columns import new_id
 
@@ -38,6 +41,55 @@ HAVING count(*) FILTER (WHERE created_at > now() - interval '1 hour') < :most
 RETURNING id
 """)
 
+# A link that was used or has run out is worth no mail any more.
+_CLAIM = text("""
+UPDATE notifications n SET state = 'sending', attempts = n.attempts + 1,
+    claimed_until = now() + CAST(:claim AS interval)
+FROM users u
+WHERE n.id = :id AND u.id = n.user_id
+  AND (n.state = 'pending' OR (n.state = 'sending' AND n.claimed_until < now()))
+RETURNING n.id, n.attempts, n.template, n.message_id, n.token_id, u.email, u.name,
+    n.token_id IS NULL OR EXISTS (
+        SELECT FROM one_time_tokens t WHERE t.id = n.token_id AND t.used_at IS NULL AND t.expires_at > now()
+    )
+""")
+
+_DROP = text("""
+UPDATE notifications SET state = 'dropped', claimed_until = NULL
+WHERE user_id = :user_id AND state IN ('pending', 'sending')
+""")
+
+_TOO_LATE = text("""
+UPDATE notifications SET state = 'dropped', code = 'too_late', claimed_until = NULL
+WHERE user_id IS NOT NULL AND state IN ('pending', 'sending') AND created_at < now() - CAST(:latest AS interval)
+""")
+
+_DUE = text("""
+SELECT id FROM notifications
+WHERE user_id IS NOT NULL AND state IN ('pending', 'sending') AND sweep_at <= now()
+ORDER BY sweep_at LIMIT :most
+""")
+
+_LOOKED_AT = text("""
+UPDATE notifications SET sweep_at = now() + CAST(:next_look AS interval) WHERE id = ANY(CAST(:ids AS uuid[]))
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedAccountMessage:
+    """A message that the caller alone may send now, with whom it goes to."""
+
+    id: UUID
+    attempts: int
+    """Which claim this is: the first, the second, and so on."""
+    template: str
+    message_id: str
+    token_id: UUID | None
+    email: str | None
+    name: str | None
+    useful: bool
+    """False: the link that it carries opens nothing any more."""
+
 
 async def queue_message(
     session: AsyncSession, user_id: UUID, template: AccountMessage, *, token_id: UUID | None = None
@@ -60,3 +112,29 @@ async def queue_message(
     }
     queued: UUID | None = (await session.execute(_QUEUE, values)).scalar_one_or_none()
     return queued
+
+
+async def claim(session: AsyncSession, notification_id: UUID) -> ClaimedAccountMessage | None:
+    """Claim a message for sending; None when it was sent, dropped, or is being sent."""
+    row = (await session.execute(_CLAIM, {"id": notification_id, "claim": CLAIM})).one_or_none()
+    return None if row is None else ClaimedAccountMessage(*row)
+
+
+async def drop(session: AsyncSession, user_id: UUID) -> None:
+    """Forget the messages that an account was not sent yet. One that is on its way may still arrive."""
+    await session.execute(_DROP, {"user_id": user_id})
+
+
+async def drop_late(session: AsyncSession) -> None:
+    """Forget the messages that could not be delivered within days."""
+    await session.execute(_TOO_LATE, {"latest": LATEST})
+
+
+async def due(session: AsyncSession, most: int) -> Sequence[UUID]:
+    """List messages of which it is time to look whether somebody delivers them."""
+    return (await session.execute(_DUE, {"most": most})).scalars().all()
+
+
+async def looked_at(session: AsyncSession, notification_ids: Sequence[UUID]) -> None:
+    """Note that these messages are being delivered: it is time to look again in a while."""
+    await session.execute(_LOOKED_AT, {"ids": list(notification_ids), "next_look": _NEXT_LOOK})

@@ -31,10 +31,12 @@ UPDATE notifications n SET state = 'sending', attempts = n.attempts + 1,
 FROM orders o
 WHERE n.id = :id AND o.id = n.order_id
   AND (n.state = 'pending' OR (n.state = 'sending' AND n.claimed_until < now()))
-RETURNING n.id, n.order_id, n.attempts, n.template, n.message_id, o.email, o.number, o.currency, o.total_amount,
-    o.shipping_address,
+RETURNING n.id, n.order_id, n.attempts, n.template, n.channel, n.message_id, o.email, o.number, o.currency,
+    o.total_amount, o.shipping_address,
     coalesce((SELECT json_agg(json_build_array(l.quantity, l.title, l.total_amount) ORDER BY l.position)
-              FROM order_lines l WHERE l.order_id = o.id), '[]')
+              FROM order_lines l WHERE l.order_id = o.id), '[]'),
+    coalesce((SELECT json_object_agg(p.topic, p.wanted) FROM notification_preferences p
+              WHERE p.user_id = o.customer_id AND p.channel = n.channel), '{}')
 """)
 
 _STATE = text("SELECT state FROM notifications WHERE id = :id")
@@ -65,6 +67,7 @@ class ClaimedMessage:
     attempts: int
     """Which claim this is: the first, the second, and so on."""
     template: str
+    channel: str
     message_id: str
     email: str | None
     number: str
@@ -73,6 +76,8 @@ class ClaimedMessage:
     shipping_address: dict[str, Any] | None
     lines: list[tuple[int, str, int]]
     """Quantity, title and total of each line, in minor units."""
+    preferences: dict[str, bool]
+    """What the buyer has said about each topic on this channel."""
 
 
 async def owe(session: AsyncSession, order_id: UUID, template: str) -> None:
@@ -105,9 +110,11 @@ async def note_sent(session: AsyncSession, notification_id: UUID) -> None:
     await session.execute(_SENT, {"id": notification_id})
 
 
-async def give_back(session: AsyncSession, message: ClaimedMessage, state_: NotificationState, code: str) -> None:
+async def give_back(
+    session: AsyncSession, notification_id: UUID, attempts: int, state_: NotificationState, code: str
+) -> None:
     """Note why a claimed message was not taken, unless the claim has run out and somebody else has it."""
-    await session.execute(_GIVE_BACK, {"id": message.id, "attempts": message.attempts, "state": state_, "code": code})
+    await session.execute(_GIVE_BACK, {"id": notification_id, "attempts": attempts, "state": state_, "code": code})
 
 
 async def of_order(session: AsyncSession, order_id: UUID) -> list[Any]:

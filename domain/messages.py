@@ -45,9 +45,12 @@ _ESSENTIAL = frozenset({ORDER_CONFIRMATION, *AccountMessage})
 """What the law or the working of an account asks for, whatever its reader prefers."""
 
 
-def topic_of(template: str) -> Topic | None:
-    """Name what a reader has to want to get this message; None for what everybody gets."""
-    return None if template in _ESSENTIAL else Topic.ORDER_UPDATES
+def wanted(template: str, channel: str, preferences: Mapping[str, bool]) -> bool:
+    """Tell whether a reader gets a message, by what they have said about each topic on this channel."""
+    if template in _ESSENTIAL:
+        return True
+    topic = Topic.ORDER_UPDATES
+    return preferences.get(topic, WANTED[topic, Channel(channel)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class Address(SQLModel, table=True):
     )
 
     id: UUID = identifier()
-    user_id: UUID
+    user_id: UUID = Field(foreign_key="users.id")
     name: str = Field(sa_type=Text)
     line1: str = Field(sa_type=Text)
     line2: str | None = Field(default=None, sa_type=Text)
@@ -45,7 +45,7 @@ class NotificationPreference(SQLModel, table=True):
         one_of("channel", Channel, "notification_preferences_channel"),
     )
 
-    user_id: UUID = Field(primary_key=True)
+    user_id: UUID = Field(primary_key=True, foreign_key="users.id")
     topic: str = Field(sa_type=Text, primary_key=True)
     channel: str = Field(sa_type=Text, primary_key=True)
     wanted: bool
@@ -62,7 +62,7 @@ class Erasure(SQLModel, table=True):
     __tablename__ = "erasures"
     __table_args__ = (Index("erasures_to_sweep", "sweep_at", postgresql_where=text("completed_at IS NULL")),)
 
-    user_id: UUID = Field(primary_key=True)
+    user_id: UUID = Field(primary_key=True, foreign_key="users.id")
     requested_at: datetime = moment()
     sweep_at: datetime = moment()
     completed_at: datetime | None = optional_moment()

@@ -14,6 +14,7 @@ from temporalio.client import Client
 from clients.connection import connect
 from contracts.queues import TaskQueue
 from db.engine import create_engine, create_sessions
+from providers.links import StorefrontLinks
 from providers.rendering import JinjaRenderer
 from providers.smtp import SmtpMailer
 from providers.stripe import StripeProvider
@@ -83,7 +84,8 @@ async def open_resources(settings: Settings, client: Client) -> AsyncIterator[Re
         starttls=settings.smtp_starttls,
     )
     try:
-        yield Resources(create_sessions(engine), provider, mailer, JinjaRenderer(), client)
+        links = StorefrontLinks(settings.storefront_url, settings.secret)
+        yield Resources(create_sessions(engine), provider, mailer, JinjaRenderer(), client, links)
     finally:
         await provider.close()
         await engine.dispose()

@@ -8,14 +8,18 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.messages import MessageActivities
 from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
 from activities.payments import PaymentActivities
-from activities.ports import Mailer, PaymentProvider, Renderer
+from activities.ports import Links, Mailer, PaymentProvider, Renderer
+from activities.sweeps import Sweeps
+from clients.messages import MessageClient
 from contracts.queues import TaskQueue
 from db.engine import Sessions
 from workers.runner import WORKFLOW_RUNNER
 from workflows.chore import ChoreWorkflow
+from workflows.message import MessageWorkflow
 from workflows.order import OrderWorkflow
 
 _GRACE = timedelta(seconds=10)
@@ -31,6 +35,7 @@ class Resources:
     mailer: Mailer
     renderer: Renderer
     temporal: Client
+    links: Links
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +77,14 @@ def payment_work(resources: Resources) -> QueueWork:
 def notification_work(resources: Resources) -> QueueWork:
     """Messages to people: few at once, so that a mail server is not stormed."""
     notifications = NotificationActivities(resources.sessions, resources.mailer, resources.renderer)
-    return QueueWork(activities=[notifications.deliver], slots=10)
+    messages = MessageActivities(resources.sessions, resources.mailer, resources.renderer, resources.links)
+    return QueueWork(activities=[notifications.deliver, messages.deliver], workflows=[MessageWorkflow], slots=10)
 
 
-def maintenance_work(_resources: Resources) -> QueueWork:
+def maintenance_work(resources: Resources) -> QueueWork:
     """Chores that schedules begin: expiry, sweeps and reconciliation, few at once."""
-    chores: list[Callable[..., Any]] = []
+    sweeps = Sweeps(resources.sessions, MessageClient(resources.temporal))
+    chores: list[Callable[..., Any]] = [sweeps.messages]
     return QueueWork(activities=chores, workflows=[ChoreWorkflow], slots=5)
 
 

@@ -15,6 +15,7 @@ def upgrade() -> None:
         "notifications",
         sa.Column("sweep_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
     )
+    op.create_foreign_key("notifications_user_id_fkey", "notifications", "users", ["user_id"], ["id"])
     op.create_check_constraint("notifications_of_one", "notifications", "(order_id IS NULL) <> (user_id IS NULL)")
     op.create_unique_constraint("notifications_once_a_user", "notifications", ["user_id", "template", "channel", "n"])
     op.create_index(
@@ -39,6 +40,7 @@ def upgrade() -> None:
         sa.Column("default_billing", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("addresses_of_user", "addresses", ["user_id", "id"])
@@ -57,6 +59,7 @@ def upgrade() -> None:
         sa.Column("since", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("topic IN ('order_updates', 'marketing')", name="notification_preferences_topic"),
         sa.CheckConstraint("channel IN ('email', 'sms')", name="notification_preferences_channel"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"]),
         sa.PrimaryKeyConstraint("user_id", "topic", "channel"),
     )
     op.create_table(
@@ -65,6 +68,7 @@ def upgrade() -> None:
         sa.Column("requested_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("sweep_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"]),
         sa.PrimaryKeyConstraint("user_id"),
     )
     op.create_index("erasures_to_sweep", "erasures", ["sweep_at"], postgresql_where=sa.text("completed_at IS NULL"))

@@ -19,6 +19,7 @@ from domain.messages import Email
 from domain.money import Money
 from domain.order_ids import order_id
 from domain.provider_payments import ProviderPaymentState
+from providers.links import StorefrontLinks
 from providers.rendering import JinjaRenderer
 from providers.stripe import StripeProvider
 from tests.support.shop import Shop
@@ -26,6 +27,8 @@ from workers.wiring import WORK, QueueWork, Resources, create_worker
 
 WAIT = timedelta(seconds=20)
 VISA = "pm_card_visa"
+STOREFRONT = "https://shop.example"
+SECRET = "the secret of the tests, long enough to be one"
 ADDRESS = (
     '{"name": "Ada Example", "line1": "1 Analytical Row", "city": "London", "postal_code": "N1 1AA", "country": "GB"}'
 )
@@ -64,7 +67,8 @@ class World:
     @property
     def resources(self) -> Resources:
         """What the activities of this world are wired to."""
-        return Resources(self.sessions, self.provider, self.mail, JinjaRenderer(), self.temporal)
+        links = StorefrontLinks(STOREFRONT, SECRET)
+        return Resources(self.sessions, self.provider, self.mail, JinjaRenderer(), self.temporal, links)
 
     async def goods(self, *, stock: int = 10, amount: int = 1000) -> str:
         """Put a SKU on sale, with the movement that explains its stock."""

@@ -1,0 +1,19 @@
+"""One message about an account, from its row to its reader."""
+
+from temporalio import workflow
+
+from contracts.messages import MessageActivities
+from contracts.notifications import DeliverMessage
+from workflows.options import message_delivery
+
+
+@workflow.defn(name="MessageWorkflow")
+class MessageWorkflow:
+    """Delivers one message, with days of tries. The row says whether it still has to be sent."""
+
+    @workflow.run
+    async def run(self, message: DeliverMessage) -> None:
+        """Deliver it."""
+        await workflow.execute_activity_method(
+            MessageActivities.deliver, message, **message_delivery("Tell the owner of an account by e-mail")
+        )
