@@ -8,7 +8,8 @@ from hmac import compare_digest
 from secrets import token_urlsafe
 from uuid import UUID
 
-from domain.errors import ForbiddenError, UnauthenticatedError
+from api.access_tokens import Identity
+from domain.errors import ForbiddenError
 from domain.roles import Role
 
 _TOKEN_BYTES = 32
@@ -65,6 +66,7 @@ class Caller:
     actor: str
     user_id: UUID | None = None
     cart_token: str | None = None
+    session_id: UUID | None = None
 
     def may(self, scope: Scope) -> bool:
         """Tell whether something is allowed."""
@@ -93,17 +95,26 @@ def guest(cart_token: str | None = None) -> Caller:
     return Caller(frozenset({Role.GUEST}), "guest", cart_token=cart_token)
 
 
-def identify(bearer: str | None, cart_token: str | None, service_token: str) -> Caller:
-    """Tell who calls by what was shown: a bearer token, a cart's secret, or nothing.
+def is_service(bearer: str, service_token: str) -> bool:
+    """Tell whether a bearer token is the service token. Without one nothing is."""
+    return bool(service_token) and compare_digest(bearer.encode(), service_token.encode())
 
-    Raises:
-        UnauthenticatedError: the bearer token is not known.
-    """
-    if bearer is None:
-        return guest(cart_token)
-    if service_token and compare_digest(bearer.encode(), service_token.encode()):
-        return Caller(frozenset({Role.SERVICE}), "service", cart_token=cart_token)
-    raise UnauthenticatedError("the token is not known")
+
+def service(cart_token: str | None = None) -> Caller:
+    """Describe a program that has shown the service token."""
+    return Caller(frozenset({Role.SERVICE}), "service", cart_token=cart_token)
+
+
+def person(identity: Identity, cart_token: str | None = None) -> Caller:
+    """Describe somebody who is logged in. Events name staff and customers differently."""
+    kind = "operator" if identity.roles else "customer"
+    return Caller(
+        roles=identity.roles | {Role.CUSTOMER},
+        actor=f"{kind}:{identity.user_id}",
+        user_id=identity.user_id,
+        cart_token=cart_token,
+        session_id=identity.session_id,
+    )
 
 
 def new_secret() -> str:
