@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from db.webhooks import StoredEvent
 from domain.messages import Email
 from domain.money import Money
 from domain.provider_payments import ProviderPayment, ProviderRefund, SavedMethod
+from models.webhooks import WebhookState
 
 
 class PaymentProvider(Protocol):
@@ -151,5 +153,17 @@ class Begins(Protocol):
 
         Raises:
             TemporarilyUnavailableError: Temporal is away.
+        """
+        ...
+
+
+class EventDesk(Protocol):
+    """Hands over to orders what payment providers have reported."""
+
+    async def hand_over(self, event: StoredEvent) -> WebhookState:
+        """Tell the event's order, note what came of it, and return that.
+
+        Raises:
+            TemporarilyUnavailableError: Temporal is away; the event stays as it is.
         """
         ...

@@ -34,6 +34,7 @@ from contracts.orders import (
     MarkDelivered,
     OrderOutcome,
     Pay,
+    PaymentEvent,
     PlaceOrder,
     Resolve,
     Ship,
@@ -65,6 +66,8 @@ _CALL = timedelta(seconds=10)
 _CONFIRM_SECONDS = 3.0
 """A buyer has waited long enough by then: "try again" is the better answer."""
 _MEMO_CART = "cart_id"
+_CANCEL_ORDER = "cancel_order"
+_PAYMENT_EVENT = "payment_event"
 
 
 class OrderRefusedError(ConflictError):
@@ -157,30 +160,46 @@ class OrderClient:
             pass  # a server that is away is asked for longer than that
         raise TemporarilyUnavailableError("The checkout could not be confirmed. It is safe to try again.")
 
-    async def pay(self, order_id: UUID, pay: Pay, *, wait: timedelta) -> OrderOutcome | Accepted:
-        """Offer another payment method.
+    async def pay(
+        self, order_id: UUID, pay: Pay, *, wait: timedelta, request_id: UUID | None = None
+    ) -> OrderOutcome | Accepted:
+        """Offer another payment method; the same request joins the one before it.
 
         Raises:
             PaymentInProgressError: another payment is under way.
             IllegalStepError: the order does not wait for a payment.
             TemporarilyUnavailableError: Temporal is away.
         """
-        return await self._update_within(order_id, OrderWorkflow.pay, pay, wait)
+        return await self._update_within(order_id, OrderWorkflow.pay, pay, wait, request_id)
 
-    async def cancel(self, order_id: UUID, cancel: Cancel, *, wait: timedelta) -> OrderOutcome | Accepted:
-        """Cancel an order: compensated before shipment, recorded after it.
+    async def cancel(
+        self, order_id: UUID, cancel: Cancel, *, wait: timedelta, request_id: UUID | None = None
+    ) -> OrderOutcome | Accepted:
+        """Cancel an order: compensated before shipment, recorded after it; the same request joins the one before it.
 
         Raises:
             IllegalStepError: it has failed already.
             NotFoundError: its workflow is over or was never started.
             TemporarilyUnavailableError: Temporal is away.
         """
-        return await self._update_within(order_id, OrderWorkflow.cancel, cancel, wait)
+        return await self._update_within(order_id, OrderWorkflow.cancel, cancel, wait, request_id)
 
     async def signal_cancel(self, order_id: UUID, cancel: Cancel) -> None:
         """Ask to cancel an order without waiting for it: kept by Temporal even while no worker runs."""
         try:
             await self._handle(order_id).signal(OrderWorkflow.cancel_order, cancel, rpc_timeout=_CALL)
+        except RPCError as error:
+            raise _unavailable(error) from None
+
+    async def payment_event(self, order_id: UUID, event: PaymentEvent) -> None:
+        """Tell an order that something has happened to its payment; from here on Temporal keeps it.
+
+        Raises:
+            NotFoundError: its workflow is over or was never started.
+            TemporarilyUnavailableError: Temporal is away.
+        """
+        try:
+            await self._handle(order_id).signal(_PAYMENT_EVENT, event, rpc_timeout=_CALL)
         except RPCError as error:
             raise _unavailable(error) from None
 
@@ -198,14 +217,25 @@ class OrderClient:
         """Note that an order has arrived."""
         return await self._update_within(order_id, OrderWorkflow.mark_delivered, delivered, wait)
 
-    async def resume(self, order: PlaceOrder) -> None:
+    async def resume(self, order: PlaceOrder, *, told: PaymentEvent | Cancel | None = None) -> None:
         """Give an order a workflow again that goes on from its row. Nothing happens where one is running.
+
+        What the order is `told` it knows before it takes its first step, or at once where its workflow is running.
 
         Raises:
             TemporarilyUnavailableError: Temporal is away.
         """
         try:
-            await self._start(order, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+            if told is None:
+                await self._start(order, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+            else:
+                await self._client.start_workflow(
+                    OrderWorkflow.run,
+                    order,
+                    **_start_options(order, WorkflowIDReusePolicy.ALLOW_DUPLICATE),
+                    start_signal=_CANCEL_ORDER if isinstance(told, Cancel) else _PAYMENT_EVENT,
+                    start_signal_args=[told],
+                )
         except RPCError as error:
             raise _unavailable(error) from None
 
@@ -247,14 +277,22 @@ class OrderClient:
             return False
 
     async def _update_within(
-        self, order_id: UUID, update: UpdateMethodMultiParam[[OrderWorkflow, T], OrderOutcome], arg: T, wait: timedelta
+        self,
+        order_id: UUID,
+        update: UpdateMethodMultiParam[[OrderWorkflow, T], OrderOutcome],
+        arg: T,
+        wait: timedelta,
+        request_id: UUID | None = None,
     ) -> OrderOutcome | Accepted:
-        """Send an update. Once it is accepted it can not be lost; until then a time-out means to try again."""
+        """Send an update. Once it is accepted it can not be lost; until then a time-out means to try again.
+
+        One that was sent before under the same `request_id`, to this run of the workflow, is joined.
+        """
         accepted = False
         try:
             async with asyncio.timeout(wait.total_seconds()):
                 handle = await self._handle(order_id).start_update(
-                    update, arg, wait_for_stage=WorkflowUpdateStage.ACCEPTED
+                    update, arg, id=request_id and str(request_id), wait_for_stage=WorkflowUpdateStage.ACCEPTED
                 )
                 accepted = True
                 return await handle.result()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from contracts.messages import SWEEP_MESSAGES
+from contracts.webhooks import FORGET_EVENTS, SWEEP_EVENTS
 
 SCHEDULE_PREFIX = "everorder-"
 """Begins the id of every schedule of ours, so that one that a release no longer has can be told from others."""
@@ -30,5 +31,7 @@ class Chore:
 
 CHORES: tuple[Chore, ...] = (
     Chore(SWEEP_MESSAGES, every=timedelta(minutes=1), what="Deliver messages about accounts that were left behind"),
+    Chore(SWEEP_EVENTS, every=timedelta(minutes=1), what="Hand over what payment providers have reported"),
+    Chore(FORGET_EVENTS, every=timedelta(days=1), what="Delete events of payment providers that were handled long ago"),
 )
 """Every chore of this release. `everorder migrate` makes the schedules equal to this table."""

@@ -99,7 +99,31 @@ class IllegalStepError(EverorderError):
     code = "illegal_transition"
 
 
+class SignatureInvalidError(EverorderError):
+    """An event was not signed by the payment provider that it claims to come from."""
+
+    code = "signature_invalid"
+
+
+class SignatureStaleError(EverorderError):
+    """An event was signed too long ago, so somebody may have kept it."""
+
+    code = "signature_stale"
+
+
 class TemporarilyUnavailableError(EverorderError):
     """A peer is away; nothing was done that can not be asked for again."""
 
     code = "temporarily_unavailable"
+
+
+class IdempotencyKeyReusedError(EverorderError):
+    """The key of a request was used for another one."""
+
+    code = "idempotency_key_reused"
+
+
+class IdempotencyInProgressError(EverorderError):
+    """The first request with this key is still running, or its process died a moment ago."""
+
+    code = "idempotency_in_progress"

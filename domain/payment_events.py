@@ -1,6 +1,9 @@
 """What a payment provider reports of its own accord: hints, never facts. The payment itself is looked up."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 
 class PaymentEventType(StrEnum):
@@ -18,3 +21,22 @@ class PaymentEventType(StrEnum):
     DISPUTED = "disputed"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEvent:
+    """What is kept of an event: ids, codes and amounts, never a person.
+
+    `kind` is the provider's own name of the event, `type` ours, None where the event is of no interest. `reference` is
+    the provider's id of the payment, `order_id` what the payment says it is for; an event may lack either.
+    """
+
+    provider: str
+    event_id: str
+    kind: str
+    happened_at: datetime
+    type: PaymentEventType | None = None
+    reference: str | None = None
+    order_id: UUID | None = None
+    amount: int | None = None
+    currency: str | None = None

@@ -10,7 +10,9 @@ from models.orders import Order, OrderEvent, OrderLine, OrderNote
 from models.payments import PaymentOperation, PaymentOperationState
 from models.people import Address, Erasure, NotificationPreference
 from models.reconciliation import ReconciliationFinding, ReconciliationReport, ReturnedPayment
+from models.refunds import Refund
 from models.sessions import RefreshToken, SigningKey, UserSession
+from models.shipments import Shipment, ShipmentLine
 from models.users import LinkPurpose, OneTimeToken, User
 from models.webhooks import WebhookEvent, WebhookState
 
@@ -43,9 +45,12 @@ __all__ = [
     "ReconciliationFinding",
     "ReconciliationReport",
     "RefreshToken",
+    "Refund",
     "Reservation",
     "ReservationState",
     "ReturnedPayment",
+    "Shipment",
+    "ShipmentLine",
     "SigningKey",
     "StockLevel",
     "StockMovement",

@@ -14,7 +14,10 @@ from activities.orders import OrderActivities
 from activities.payments import PaymentActivities
 from activities.ports import Links, Mailer, PaymentProvider, Renderer
 from activities.sweeps import Sweeps
+from activities.webhooks import WebhookChores
 from clients.messages import MessageClient
+from clients.orders import OrderClient
+from clients.payment_events import PaymentEventDesk
 from contracts.queues import TaskQueue
 from db.engine import Sessions
 from workers.runner import WORKFLOW_RUNNER
@@ -36,6 +39,7 @@ class Resources:
     renderer: Renderer
     temporal: Client
     links: Links
+    hold: timedelta = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,9 @@ def notification_work(resources: Resources) -> QueueWork:
 def maintenance_work(resources: Resources) -> QueueWork:
     """Chores that schedules begin: expiry, sweeps and reconciliation, few at once."""
     sweeps = Sweeps(resources.sessions, MessageClient(resources.temporal))
-    chores: list[Callable[..., Any]] = [sweeps.messages]
+    desk = PaymentEventDesk(resources.sessions, OrderClient(resources.temporal), resources.hold)
+    events = WebhookChores(resources.sessions, desk)
+    chores: list[Callable[..., Any]] = [sweeps.messages, events.sweep, events.forget]
     return QueueWork(activities=chores, workflows=[ChoreWorkflow], slots=5)
 
 

@@ -16,12 +16,19 @@ from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop
 
 SERVICE_TOKEN = "service-token-of-the-tests"
+WEBHOOK_SECRETS = ("whsec_new", "whsec_old")
 
 
 @pytest.fixture(scope="session")
 def settings(postgres: PostgresForTests) -> Settings:
     return Settings.model_validate(
-        {"DATABASE_URL": postgres.migrated(), "service_token": SERVICE_TOKEN, "currency": "GBP", "_env_file": None}
+        {
+            "DATABASE_URL": postgres.migrated(),
+            "service_token": SERVICE_TOKEN,
+            "currency": "GBP",
+            "stripe_webhook_secret": ",".join(WEBHOOK_SECRETS),
+            "_env_file": None,
+        }
     )
 
 

@@ -1,0 +1,47 @@
+"""What payment providers report: believed when it is signed, and answered when it can not be lost any more."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Header, Path
+from starlette.requests import Request
+
+from api.deps import ResourcesDep
+from api.openapi import problems
+from api.schemas.webhooks import WebhookAnswer
+from api.webhooks import PROVIDERS
+from clients.payment_events import PaymentEventDesk
+from db import webhooks
+from db.engine import create_sessions
+from domain.errors import NotFoundError
+
+router = APIRouter(prefix="/v1/webhooks", tags=["payments"])
+
+log = structlog.get_logger()
+
+_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
+
+
+@router.post("/{provider}", responses=problems(400, 404, 413, 503), openapi_extra=_BODY)
+async def receive_event(
+    request: Request,
+    provider: Annotated[str, Path(max_length=50, description="`stripe`.")],
+    resources: ResourcesDep,
+    signature: Annotated[str, Header(alias="Stripe-Signature", max_length=5_000)] = "",
+) -> WebhookAnswer:
+    """Take an event: 200 once it is stored and its order has been told, 503 to have it sent again.
+
+    An event that was taken before is answered at once. One whose order is not known, or over, or that is of no
+    interest, is taken as well.
+    """
+    read = PROVIDERS.get(provider)
+    if read is None:
+        raise NotFoundError("no such payment provider")
+    reported = read(await request.body(), signature, resources.settings, datetime.now(UTC))
+    sessions = create_sessions(resources.engine)
+    async with sessions.begin() as session:
+        event = await webhooks.record(session, reported)
+    state = await PaymentEventDesk(sessions, resources.orders, resources.settings.hold).hand_over(event)
+    log.info("payment_event", provider=provider, event_id=event.event_id, kind=reported.kind, state=state)
+    return WebhookAnswer(event_id=event.event_id, state=state)
