@@ -292,7 +292,7 @@ class OrderClient:
         try:
             async with asyncio.timeout(wait.total_seconds()):
                 handle = await self._handle(order_id).start_update(
-                    update, arg, id=request_id and str(request_id), wait_for_stage=WorkflowUpdateStage.ACCEPTED
+                    update, arg, id=str(request_id) if request_id else None, wait_for_stage=WorkflowUpdateStage.ACCEPTED
                 )
                 accepted = True
                 return await handle.result()

@@ -188,7 +188,9 @@ FROM order_events e LEFT JOIN order_notes n ON n.id = e.note_id
 WHERE e.order_id = :order_id ORDER BY e.id
 """)
 
-_NOTE = text("INSERT INTO order_notes (id, order_id, text, actor) VALUES (:id, :order_id, :text, :actor)")
+_NOTE = text("""
+INSERT INTO order_notes (id, order_id, text, actor) VALUES (:id, :order_id, :text, :actor) ON CONFLICT DO NOTHING
+""")
 
 
 async def find(session: AsyncSession, order_id: UUID) -> OrderView | None:
@@ -234,7 +236,7 @@ async def timeline(session: AsyncSession, order_id: UUID) -> Sequence[OrderEvent
 
 
 async def add_note(session: AsyncSession, order_id: UUID, note_id: UUID, text_: str, actor: str) -> None:
-    """Keep free text about an order; only its id goes anywhere else."""
+    """Keep free text about an order, once; only its id goes anywhere else."""
     await session.execute(_NOTE, {"id": note_id, "order_id": order_id, "text": text_, "actor": actor})
 
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, TypeAdapter
 from api import outcomes, receipts
 from api.access import own_cart, own_order
 from api.deps import CallerDep, Needs, Read, Resources, ResourcesDep
-from api.idempotency import IdempotentRoute
+from api.idempotency import IdempotentRoute, RequestId
 from api.openapi import problems
 from api.schemas.fields import Line
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
@@ -22,7 +22,6 @@ from contracts.orders import Cancel, Pay
 from db import carts, orders
 from domain.errors import IllegalStepError, NotFoundError, TemporarilyUnavailableError
 from domain.order_states import ENDED, OrderStatus
-from models.columns import new_id
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=IdempotentRoute)
 
@@ -88,7 +87,14 @@ async def get_order_timeline(order_id: UUID, resources: ResourcesDep, caller: Ca
 
 @router.post("/{order_id}/payments", status_code=201, responses=_ON_CHANGE | problems(402))
 async def pay_order(
-    *, order_id: UUID, body: NewPayment, response: Response, resources: ResourcesDep, caller: CallerDep, wait: Wait
+    *,
+    order_id: UUID,
+    body: NewPayment,
+    response: Response,
+    resources: ResourcesDep,
+    caller: CallerDep,
+    wait: Wait,
+    request_id: RequestId,
 ) -> Order | AcceptedOrder:
     """Pay with another payment method, after one was declined."""
     order = await _own(resources, caller, order_id)
@@ -96,7 +102,7 @@ async def pay_order(
         raise IllegalStepError(f"a payment is not possible: the order is {order.status}")
     pay = Pay(payment_method=body.payment_method.token, actor=caller.actor)
     try:
-        outcome = await resources.orders.pay(order_id, pay, wait=wait)
+        outcome = await resources.orders.pay(order_id, pay, wait=wait, request_id=request_id)
     except NotFoundError:
         raise _resting() from None
     async with resources.reads() as session:
@@ -112,6 +118,7 @@ async def cancel_order(
     resources: ResourcesDep,
     caller: CallerDep,
     wait: Wait,
+    request_id: RequestId,
 ) -> Order | AcceptedOrder:
     """Cancel an order: everything is undone before it is shipped; later an operator is called."""
     order = await _own(resources, caller, order_id)
@@ -119,9 +126,11 @@ async def cancel_order(
         return order
     if order.status in ENDED:
         raise IllegalStepError(f"cancelling is not possible: the order is {order.status}")
-    note_id = await _note(resources, caller, order_id, body.reason) if body and body.reason else None
+    if body and body.reason:
+        await _keep_note(resources, caller, order_id, request_id, body.reason)
+    cancel = Cancel(actor=caller.actor, note_id=request_id if body and body.reason else None)
     try:
-        outcome = await resources.orders.cancel(order_id, Cancel(actor=caller.actor, note_id=note_id), wait=wait)
+        outcome = await resources.orders.cancel(order_id, cancel, wait=wait, request_id=request_id)
     except NotFoundError:
         raise _resting() from None
     if isinstance(outcome, Accepted):
@@ -148,12 +157,10 @@ async def _own(resources: Resources, caller: Caller, order_id: UUID) -> Order:
         return receipts.show_accepted(order_id, cart, await carts.lines(session, cart))
 
 
-async def _note(resources: Resources, caller: Caller, order_id: UUID, words: str) -> UUID:
+async def _keep_note(resources: Resources, caller: Caller, order_id: UUID, note_id: UUID, words: str) -> None:
     """Keep what somebody wrote: only its id goes to Temporal, whose histories know no people."""
-    note_id = new_id()
     async with resources.writes.begin() as session:
         await orders.add_note(session, order_id, note_id, words, caller.actor)
-    return note_id
 
 
 def _resting() -> TemporarilyUnavailableError:

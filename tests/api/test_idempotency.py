@@ -271,6 +271,28 @@ async def test_what_is_under_way_or_could_not_be_done_is_asked_for_again(
     problem(other, 422, "idempotency_key_reused")
 
 
+@pytest.mark.parametrize("what", ["payments", "cancel"])
+async def test_a_command_bears_the_same_name_at_every_try(
+    guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble, what: str
+) -> None:
+    orders.forget()
+    buyer = await ready_buyer(guest, shop)
+    made = await buyer.has_order("payment_required", payment_status="none")
+    path = f"/v1/orders/{made}/{what}"
+    content = PAYMENT if what == "payments" else {"reason": "Ada moved"}
+    headers = keyed() | buyer.headers
+    for answer in (TemporarilyUnavailableError("away"), Accepted(made)):
+        orders.answers.append(answer)
+        await guest.post(path, json=content, headers=headers)
+    orders.answers.append(Accepted(made))
+    assert (await guest.post(path, json=content, headers=buyer.headers)).status_code == 202
+
+    first, second, without_key = orders.request_ids
+    assert first == second != without_key
+    notes = await shop.run("SELECT id FROM order_notes WHERE order_id = :id ORDER BY created_at", id=made)
+    assert notes == ([] if what == "payments" else [(first,), (without_key,)])
+
+
 async def test_a_key_is_kept_for_a_day_and_then_new(staff: httpx2.AsyncClient, shop: Shop) -> None:
     sku, headers = await shop.buyable(stock=10), keyed()
     path, key = f"/v1/stock/{sku}/adjustments", headers["Idempotency-Key"]
