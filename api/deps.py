@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from api.access_tokens import AccessTokens
 from api.outbox import Begins, Outbox, Post
+from api.passwords import Passwords
 from api.security import Caller, Scope, guest, is_service, person, service
 from api.signing_keys import Keyring
 from clients.orders import OrderClient
@@ -53,6 +54,7 @@ class Resources:
         self.statements = single_statements(create_sessions(engine))
         self.keyring = Keyring(create_sessions(engine), settings.secret)
         self.access_tokens = AccessTokens(self.keyring, settings.token_issuer, settings.token_audience)
+        self.passwords = Passwords(settings.password_memory_kib, settings.password_passes)
 
 
 def resources_of(request: Request) -> Resources:

@@ -12,6 +12,7 @@ from api.deps import Resources
 from db.engine import create_engine
 from settings import Settings
 from tests.api.orders_double import OrdersDouble
+from tests.support.people import People
 from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop
 
@@ -27,6 +28,7 @@ def settings(postgres: PostgresForTests) -> Settings:
             "service_token": SERVICE_TOKEN,
             "currency": "GBP",
             "stripe_webhook_secret": ",".join(WEBHOOK_SECRETS),
+            "rate_limit_scale": 1_000,
             "_env_file": None,
         }
     )
@@ -69,3 +71,9 @@ async def staff(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
 @pytest.fixture(scope="session")
 def shop(app: FastAPI) -> Shop:
     return Shop(app.state.resources.engine)
+
+
+@pytest.fixture(scope="session")
+def people(shop: Shop, settings: Settings) -> People:
+    """Customers and staff who are logged in."""
+    return People(shop.sessions, settings)
