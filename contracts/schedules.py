@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from contracts.idempotency import EXPIRE_KEYS
 from contracts.messages import SWEEP_MESSAGES
 from contracts.webhooks import FORGET_EVENTS, SWEEP_EVENTS
 
@@ -30,6 +31,7 @@ class Chore:
 
 
 CHORES: tuple[Chore, ...] = (
+    Chore(EXPIRE_KEYS, every=timedelta(minutes=10), what="Forget the keys of requests whose day is over"),
     Chore(SWEEP_MESSAGES, every=timedelta(minutes=1), what="Deliver messages about accounts that were left behind"),
     Chore(SWEEP_EVENTS, every=timedelta(minutes=1), what="Hand over what payment providers have reported"),
     Chore(FORGET_EVENTS, every=timedelta(days=1), what="Delete events of payment providers that were handled long ago"),

@@ -8,6 +8,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.idempotency import IdempotencyChores
 from activities.messages import MessageActivities
 from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
@@ -90,7 +91,8 @@ def maintenance_work(resources: Resources) -> QueueWork:
     sweeps = Sweeps(resources.sessions, MessageClient(resources.temporal))
     desk = PaymentEventDesk(resources.sessions, OrderClient(resources.temporal), resources.hold)
     events = WebhookChores(resources.sessions, desk)
-    chores: list[Callable[..., Any]] = [sweeps.messages, events.sweep, events.forget]
+    keys = IdempotencyChores(resources.sessions)
+    chores: list[Callable[..., Any]] = [sweeps.messages, events.sweep, events.forget, keys.expire]
     return QueueWork(activities=chores, workflows=[ChoreWorkflow], slots=5)
 
 
