@@ -287,8 +287,8 @@ async def test_every_event_to_subscribe_to_has_a_word_of_ours(
 async def has_payment(shop: Shop, order_id: UUID, reference: str) -> None:
     await shop.run(
         "INSERT INTO payment_operations"
-        " (key, order_id, operation, attempt, amount, currency, provider, provider_reference, state)"
-        " VALUES (:key, :order, 'authorise', 1, 2000, 'GBP', 'stripe', :reference, 'succeeded')",
+        " (key, order_id, operation, attempt, n, amount, currency, provider, provider_reference, state)"
+        " VALUES (:key, :order, 'authorise', 1, 1, 2000, 'GBP', 'stripe', :reference, 'succeeded')",
         key=f"{order_id}:authorise:1",
         order=order_id,
         reference=reference,

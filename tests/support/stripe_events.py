@@ -41,7 +41,7 @@ class StripeEvent:
         }
         named = self.kind.split(".")[0]
         if named != "payment_intent":
-            about |= {"id": f"xx_{uuid4().hex}", "object": named, "payment_intent": self.reference}
+            about |= {"id": f"xx_{self.id}", "object": named, "payment_intent": self.reference}
         return {
             "id": self.id,
             "object": "event",
