@@ -270,7 +270,7 @@ async def _bury(session: AsyncSession, cart: CartRow, request: CancelStep) -> Or
     if cart.checkout_attempt != request.checkout_attempt:
         raise StaleCheckoutError("This checkout was given up.")
     nothing = Money.zero(cart.currency)
-    price = Quote(nothing, nothing, nothing, nothing)
+    price = Quote(nothing, nothing, nothing, nothing, nothing)
     order = PlaceOrder(request.order_id, cart.id, request.checkout_attempt)
     await _insert(session, cart, order, [], price)
     await order_log.advance(
