@@ -9,6 +9,7 @@ from contracts.notifications import DeliverMessage
 from db import notifications
 from db.engine import Sessions
 from db.notifications import ClaimedMessage
+from domain.captures import CapturePolicy
 from domain.messages import Email, wanted
 from domain.money import Money
 
@@ -42,6 +43,14 @@ class NotificationActivities(contract.NotificationActivities):
                     for quantity, title, total in message.lines
                 ],
                 "address": message.shipping_address or {},
+                "reserved": message.capture_policy == CapturePolicy.SHIPMENT,
+                "refund": None if message.refund is None else Money(message.refund, message.currency),
+                "shipment": None if message.shipment is None else _shipment(*message.shipment),
             },
         )
         return Email(message.message_id, message.email, subject, text, html)
+
+
+def _shipment(carrier: str, tracking_number: str, lines: list[tuple[int, str]]) -> dict[str, object]:
+    shown = [{"quantity": quantity, "title": title} for quantity, title in lines]
+    return {"carrier": carrier, "tracking_number": tracking_number, "lines": shown}

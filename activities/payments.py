@@ -5,7 +5,7 @@ attempt; the next one finds the row, looks the payment up, and only then asks ag
 is the provider's payment itself, which can be authorised and captured only once; idempotency keys are a convenience.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import UUID
@@ -16,6 +16,7 @@ from temporalio.exceptions import ApplicationError
 from activities.heartbeats import heartbeats
 from activities.ports import PaymentProvider
 from activities.refusals import refusals
+from activities.reversals import Reversals
 from contracts import payments as contract
 from contracts.failures import refusal
 from contracts.payments import (
@@ -31,18 +32,16 @@ from db import payments
 from db.engine import Sessions, single_statements
 from db.payments import Operation
 from domain.money import Money
-from domain.order_ids import operation_key
+from domain.order_ids import provider_key
 from domain.provider_payments import (
     ProviderPayment,
     ProviderPaymentState,
     ProviderRefusedError,
     ProviderUnavailableError,
+    has_taken,
 )
 from models.payments import PaymentOperationKind as Kind
 from models.payments import PaymentOperationState as State
-
-_STUBBORN = 3
-"""Tries with one idempotency key. A provider may save a failure under a key and replay it for ever."""
 
 
 class PaymentActivities(contract.PaymentActivities):
@@ -52,6 +51,7 @@ class PaymentActivities(contract.PaymentActivities):
         self._sessions = sessions
         self._statements = single_statements(sessions)
         self._provider = provider
+        self._reversals = Reversals(sessions, provider)
 
     # Do -------------------------------------------------------------------------------------------------------------
 
@@ -102,23 +102,38 @@ class PaymentActivities(contract.PaymentActivities):
                 authorised = await payments.find(session, request.order_id, Kind.AUTHORISE, request.attempt)
             if authorised is None or authorised.state is not State.SUCCEEDED:
                 raise _fenced("an authorisation that did not succeed")
-            operation = await self._begin(
-                request.order_id, Kind.CAPTURE, request.attempt, request.total, authorised.reference
-            )
+            operation = await self._begin_capture(request, authorised.reference)
             if operation.state is not State.STARTED:
                 return _answer_of(operation)
-            return await self._conclude(operation, await self._capture(operation), ProviderPaymentState.CAPTURED)
+            payment = await self._capture(operation, last=request.last)
+            if has_taken(payment, operation.key):
+                return await self._finish(operation, State.SUCCEEDED)
+            return await self._conclude(operation, payment, ProviderPaymentState.CAPTURED)
 
-    async def _capture(self, operation: Operation) -> ProviderPayment:
+    async def _begin_capture(self, request: CapturePayment, reference: str | None) -> Operation:
+        """Write the capture down, or find the one that was written with its shipment."""
+        if request.n is None:
+            return await self._begin(request.order_id, Kind.CAPTURE, request.attempt, request.total, reference)
+        async with self._statements() as session:
+            operation = await payments.find(session, request.order_id, Kind.CAPTURE, request.n)
+        if operation is None:
+            raise _fenced("a capture without a shipment")
+        return operation
+
+    async def _capture(self, operation: Operation, *, last: bool) -> ProviderPayment:
+        """Capture, or look up what an earlier try has done. A refusal is a decline where other captures may follow."""
         reference = operation.reference or ""
         if not operation.fresh:
             found = await self._provider.find(reference)
-            if found.state is not ProviderPaymentState.AUTHORISED:
+            if found.state is not ProviderPaymentState.AUTHORISED or has_taken(found, operation.key):
                 return found
         try:
-            return await self._provider.capture(_key(operation), reference, operation.amount)
-        except ProviderRefusedError:
-            return await self._provider.find(reference)
+            return await self._provider.capture(_key(operation), reference, operation.amount, last=last)
+        except ProviderRefusedError as refused:
+            found = await self._provider.find(reference)
+            if found.state is not ProviderPaymentState.AUTHORISED or has_taken(found, operation.key):
+                return found
+            return replace(found, state=ProviderPaymentState.DECLINED, decline_code=refused.code)
 
     async def _conclude(
         self, operation: Operation, payment: ProviderPayment, hoped: ProviderPaymentState
@@ -147,66 +162,14 @@ class PaymentActivities(contract.PaymentActivities):
 
     @activity.defn(name="payments.reverse")
     async def reverse(self, request: ReversePayment) -> PaymentReversed:
-        """Fence the attempt, then give back what it has taken.
-
-        After the fence no authorisation can note a reference, and none is confirmed without one; a payment that is
-        known is cancelled at the provider, which refuses whatever still arrives.
-        """
+        """Fence the attempt, then give back what it has taken; of the whole order, of every attempt."""
         async with _provider_step():
-            name = self._provider.name
-            async with self._sessions.begin() as session:
-                authorised = await payments.fence(session, request.order_id, Kind.AUTHORISE, request.attempt, name)
-                await payments.fence(session, request.order_id, Kind.CAPTURE, request.attempt, name)
-            if authorised is None or authorised.reference is None:
-                return PaymentReversed(Reversal.NOTHING_TAKEN)
-            payment = await self._provider.find(authorised.reference)
-            if payment.state is not ProviderPaymentState.CAPTURED:
-                payment = await self._void(request, payment)
-            if payment.state is ProviderPaymentState.CAPTURED:
-                return await self._refund(request, payment)
-            return PaymentReversed(Reversal.VOIDED)
-
-    async def _void(self, request: ReversePayment, payment: ProviderPayment) -> ProviderPayment:
-        """Cancel a payment at the provider; one that was captured meanwhile is returned as it is."""
-        operation = await self._begin(request.order_id, Kind.VOID, request.attempt, payment.amount, payment.reference)
-        if payment.state is not ProviderPaymentState.CANCELLED:
-            try:
-                payment = await self._provider.void(_key(operation), payment.reference)
-            except ProviderRefusedError:
-                payment = await self._provider.find(payment.reference)
-        if payment.state is ProviderPaymentState.CANCELLED:
-            async with self._statements() as session:
-                await payments.finish(session, operation.key, State.SUCCEEDED)
-        elif payment.state is not ProviderPaymentState.CAPTURED:
-            raise ProviderUnavailableError
-        return payment
-
-    async def _refund(self, request: ReversePayment, payment: ProviderPayment) -> PaymentReversed:
-        """Refund all that was captured. The provider never gives back more, however often it is asked."""
-        whole = Money(payment.captured, payment.amount.currency)
-        async with self._sessions.begin() as session:
-            await payments.learn_captured(session, request.order_id, request.attempt, payment.reference)
-            await payments.finish(session, operation_key(request.order_id, Kind.VOID, request.attempt), State.ABANDONED)
-        operation = await self._begin(request.order_id, Kind.REFUND, request.attempt, whole, payment.reference)
-        left = payment.captured - payment.refunded
-        if left > 0:
-            try:
-                await self._provider.refund(_key(operation), payment.reference, Money(left, whole.currency))
-            except ProviderRefusedError as refused:
-                await self._require_refunded(payment.reference, refused)
-        async with self._statements() as session:
-            await payments.finish(session, operation.key, State.SUCCEEDED)
-        return PaymentReversed(Reversal.REFUNDED, whole.amount)
-
-    async def _require_refunded(self, reference: str, refused: ProviderRefusedError) -> None:
-        """Accept a refusal only when everything was given back already; else an operator has to look at it.
-
-        Raises:
-            ApplicationError: `refund_refused`, for good.
-        """
-        payment = await self._provider.find(reference)
-        if payment.refunded < payment.captured:
-            raise refusal("refund_refused", "The payment provider refuses the refund.") from refused
+            attempts = {request.attempt}
+            if request.whole:
+                async with self._statements() as session:
+                    attempts |= await payments.unsettled_attempts(session, request.order_id)
+            reversed_ = [await self._reversals.reverse(request.order_id, one) for one in sorted(attempts, reverse=True)]
+            return _sum_up(reversed_)
 
     async def _begin(
         self, order_id: UUID, kind: Kind, attempt: int, amount: Money, reference: str | None = None
@@ -240,7 +203,14 @@ def _fenced(key: str) -> ApplicationError:
     return refusal("payment_abandoned", f"{key} was given up: its undo has run.")
 
 
+def _sum_up(reversals: Sequence[PaymentReversed]) -> PaymentReversed:
+    """Tell of several attempts what has moved most."""
+    refunded = [one for one in reversals if one.reversal is Reversal.REFUNDED]
+    if refunded:
+        return PaymentReversed(Reversal.REFUNDED, sum(one.amount for one in refunded))
+    voided = any(one.reversal is Reversal.VOIDED for one in reversals)
+    return PaymentReversed(Reversal.VOIDED if voided else Reversal.NOTHING_TAKEN)
+
+
 def _key(operation: Operation) -> str:
-    """Name a request to the provider: the operation's own key, until that has only ever brought failures."""
-    tries = activity.info().attempt
-    return operation.key if tries <= _STUBBORN else f"{operation.key}:{tries}"
+    return provider_key(operation.key, activity.info().attempt)

@@ -21,19 +21,25 @@ class AuthorisePayment:
 
 @dataclass(frozen=True, slots=True)
 class CapturePayment:
-    """Take the money that an attempt has authorised: from here on, undoing means refunding."""
+    """Take the money that an attempt has authorised: from here on, undoing means refunding.
+
+    `n` names the capture where there are several, one for each shipment; all but the `last` leave the rest reserved.
+    """
 
     order_id: UUID
     attempt: int
     total: Money
+    n: int | None = None
+    last: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class ReversePayment:
-    """Give back whatever an attempt has taken or may still take."""
+    """Give back whatever an attempt has taken or may still take; of the `whole` order, whatever any attempt has."""
 
     order_id: UUID
     attempt: int
+    whole: bool = False
 
 
 class PaymentDecision(StrEnum):

@@ -13,7 +13,7 @@ from models.notifications import NotificationState
 
 _OWE = text("""
 INSERT INTO notifications (id, order_id, template, channel, n, state, message_id, attempts)
-VALUES (:id, :order_id, :template, 'email', 1, 'pending', :message_id, 0)
+VALUES (:id, :order_id, :template, 'email', :n, 'pending', :message_id, 0)
 ON CONFLICT ON CONSTRAINT notifications_once DO NOTHING
 """)
 
@@ -36,7 +36,13 @@ RETURNING n.id, n.order_id, n.attempts, n.template, n.channel, n.message_id, o.e
     coalesce((SELECT json_agg(json_build_array(l.quantity, l.title, l.total_amount) ORDER BY l.position)
               FROM order_lines l WHERE l.order_id = o.id), '[]'),
     coalesce((SELECT json_object_agg(p.topic, p.wanted) FROM notification_preferences p
-              WHERE p.user_id = o.customer_id AND p.channel = n.channel), '{}')
+              WHERE p.user_id = o.customer_id AND p.channel = n.channel), '{}'),
+    o.capture_policy,
+    (SELECT r.amount FROM refunds r WHERE n.template = 'refund_confirmation' AND r.order_id = o.id AND r.n = n.n),
+    (SELECT json_build_array(s.carrier, s.tracking_number,
+        (SELECT json_agg(json_build_array(i.quantity, l.title) ORDER BY l.position)
+         FROM shipment_lines i JOIN order_lines l ON l.line_id = i.line_id WHERE i.shipment_id = s.id))
+     FROM shipments s WHERE n.template = 'shipment' AND s.order_id = o.id AND s.n = n.n)
 """)
 
 _STATE = text("SELECT state FROM notifications WHERE id = :id")
@@ -78,14 +84,18 @@ class ClaimedMessage:
     """Quantity, title and total of each line, in minor units."""
     preferences: dict[str, bool]
     """What the buyer has said about each topic on this channel."""
+    capture_policy: str
+    refund: int | None
+    """What was given back, where that is the news."""
+    shipment: tuple[str, str, list[tuple[int, str]]] | None
+    """Carrier, tracking number, and quantity and title of each line, where that is the news."""
 
 
-async def owe(session: AsyncSession, order_id: UUID, template: str) -> None:
-    """Write down a message that an order owes its buyer; once for each template."""
+async def owe(session: AsyncSession, order_id: UUID, template: str, n: int = 1) -> None:
+    """Write down a message that an order owes its buyer; once for each template and `n`."""
     id_ = new_id()
-    await session.execute(
-        _OWE, {"id": id_, "order_id": order_id, "template": template, "message_id": f"<{id_}@everorder>"}
-    )
+    values = {"id": id_, "order_id": order_id, "template": template, "n": n, "message_id": f"<{id_}@everorder>"}
+    await session.execute(_OWE, values)
 
 
 async def drop(session: AsyncSession, order_id: UUID) -> None:

@@ -4,6 +4,7 @@ Each function is one statement whose condition is in its `WHERE`: a fence and a 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,18 +15,19 @@ from domain.money import Money
 from domain.order_ids import operation_key
 from models.payments import PaymentOperationKind, PaymentOperationState
 
-_COLUMNS = """
-o.key, o.order_id, o.operation, o.attempt, o.amount, o.currency, o.provider_reference, o.state, o.code,
+COLUMNS = """
+o.key, o.order_id, o.operation, o.attempt, o.n, o.amount, o.currency, o.provider_reference, o.state, o.code,
 EXISTS (SELECT FROM payment_operations u
-        WHERE u.order_id = o.order_id AND u.attempt = o.attempt AND u.operation IN ('void', 'refund')) AS undone
+        WHERE u.order_id = o.order_id AND u.attempt = o.attempt AND u.operation IN ('void', 'refund')
+          AND u.refund_id IS NULL) AS undone
 """
 
 _START = text(f"""
 INSERT INTO payment_operations AS o
-    (key, order_id, operation, attempt, amount, currency, provider, provider_reference, state)
-VALUES (:key, :order_id, :operation, :attempt, :amount, :currency, :provider, :reference, 'started')
+    (key, order_id, operation, attempt, n, amount, currency, provider, provider_reference, state)
+VALUES (:key, :order_id, :operation, :attempt, :attempt, :amount, :currency, :provider, :reference, 'started')
 ON CONFLICT (key) DO UPDATE SET updated_at = o.updated_at
-RETURNING {_COLUMNS}, o.xmax = 0 AS fresh
+RETURNING {COLUMNS}, o.xmax = 0 AS fresh
 """)  # noqa: S608 - the columns are a constant above
 
 _ATTACH = text("""
@@ -34,46 +36,88 @@ WHERE key = :key AND state = 'started'
 RETURNING provider_reference
 """)
 
-# What an operation has brought is said on its order in the same statement, but for what came too late to be news. A
-# capture whose answer was lost is learnt from its refund: the books never show a refund of money that was not taken.
-_FINISH = text("""
+# What an operation has brought is said on its order in the same statement, but for what came too late to be news. The
+# books never show more money than the order costs, nor a refund of money that was not taken.
+_NOTE = """
+UPDATE orders o SET
+    captured_amount = o.captured_amount + CASE f.operation WHEN 'capture' THEN f.taken ELSE 0 END,
+    refunded_amount = CASE f.operation WHEN 'refund' THEN least(o.captured_amount, o.refunded_amount + f.taken)
+        ELSE o.refunded_amount END,
+    refunding_amount = o.refunding_amount - CASE WHEN f.refund_id IS NULL THEN 0 ELSE f.amount END,
+    payment_status = CASE
+        WHEN o.payment_status = 'disputed' OR f.state <> 'succeeded' THEN o.payment_status
+        WHEN f.operation = 'authorise' THEN 'authorised'
+        WHEN f.operation = 'void' THEN 'voided'
+        WHEN f.operation = 'refund' AND o.refunded_amount + f.taken >= o.captured_amount THEN 'refunded'
+        WHEN f.operation = 'refund' OR o.refunded_amount > 0 THEN 'partially_refunded'
+        WHEN o.captured_amount + f.taken < o.total_amount THEN 'partially_captured'
+        ELSE 'captured' END,
+    updated_at = now()
+FROM (SELECT finished.*, CASE state WHEN 'succeeded' THEN amount ELSE 0 END AS taken FROM finished) f
+WHERE o.id = f.order_id AND CASE
+    WHEN f.operation = 'refund' THEN true
+    WHEN f.state <> 'succeeded' THEN false
+    WHEN f.operation = 'authorise' THEN o.payment_status IN ('none', 'voided')
+    WHEN f.operation = 'capture' THEN o.captured_amount + f.taken <= o.total_amount
+    ELSE o.payment_status = 'authorised' AND NOT EXISTS (
+        SELECT FROM payment_operations a
+        WHERE a.order_id = f.order_id AND a.attempt <> f.attempt AND a.operation = 'authorise' AND a.state = 'succeeded'
+          AND NOT EXISTS (SELECT FROM payment_operations v
+                          WHERE v.order_id = a.order_id AND v.attempt = a.attempt AND v.operation = 'void'
+                            AND v.state = 'succeeded'))
+    END
+"""
+
+_FINISH = text(f"""
 WITH finished AS (
-    UPDATE payment_operations SET state = :state, code = :code, updated_at = now()
+    UPDATE payment_operations SET state = :state, code = :code, updated_at = now(),
+        authorised_until = coalesce(CAST(:authorised_until AS timestamptz), authorised_until)
     WHERE key = :key AND state = 'started'
-    RETURNING key, order_id, operation, amount, state
-), noted AS (
-    UPDATE orders o SET
-        payment_status = CASE f.operation WHEN 'authorise' THEN 'authorised' WHEN 'capture' THEN 'captured'
-            WHEN 'void' THEN 'voided' ELSE 'refunded' END,
-        captured_amount = CASE f.operation WHEN 'capture' THEN f.amount
-            WHEN 'refund' THEN greatest(o.captured_amount, f.amount) ELSE o.captured_amount END,
-        refunded_amount = CASE f.operation WHEN 'refund' THEN f.amount ELSE o.refunded_amount END,
-        updated_at = now()
-    FROM finished f
-    WHERE o.id = f.order_id AND f.state = 'succeeded' AND CASE f.operation
-        WHEN 'authorise' THEN o.payment_status IN ('none', 'voided')
-        WHEN 'capture' THEN o.captured_amount = 0
-        WHEN 'void' THEN o.payment_status = 'authorised'
-        ELSE true END
-)
+    RETURNING key, order_id, operation, attempt, amount, state, refund_id
+), noted AS ({_NOTE})
 SELECT key FROM finished
-""")
+""")  # noqa: S608 - the statement is a constant above
 
 # The tombstone: what has not begun can not begin any more, and what has begun can not be taken for done.
 _FENCE = text("""
 INSERT INTO payment_operations AS o
-    (key, order_id, operation, attempt, amount, currency, provider, provider_reference, state)
-SELECT :key, id, :operation, :attempt, total_amount, currency, :provider, NULL, 'abandoned'
+    (key, order_id, operation, attempt, n, amount, currency, provider, provider_reference, state)
+SELECT :key, id, :operation, :attempt, :attempt, total_amount, currency, :provider, NULL, 'abandoned'
 FROM orders WHERE id = :order_id
 ON CONFLICT (key) DO UPDATE SET state = 'abandoned', updated_at = now() WHERE o.state = 'started'
 """)
 
-_LEARN = text("""
-UPDATE payment_operations SET state = 'succeeded', provider_reference = :reference, updated_at = now()
-WHERE key = :key AND state <> 'succeeded'
+# Captures at shipment are written before they are asked for, so that those that are there are all there can be.
+_FENCE_CAPTURES = text("""
+WITH begun AS (
+    UPDATE payment_operations SET state = 'abandoned', updated_at = now()
+    WHERE order_id = :order_id AND attempt = :attempt AND operation = 'capture' AND state = 'started'
+)
+INSERT INTO payment_operations (key, order_id, operation, attempt, n, amount, currency, provider, state)
+SELECT :key, id, 'capture', :attempt, :attempt, total_amount, currency, :provider, 'abandoned'
+FROM orders WHERE id = :order_id AND capture_policy = 'placement'
+ON CONFLICT (key) DO NOTHING
 """)
 
-_FIND = text(f"SELECT {_COLUMNS}, false AS fresh FROM payment_operations o WHERE o.key = :key")  # noqa: S608 - as above
+_LEARN = text(f"""
+WITH finished AS (
+    UPDATE payment_operations SET state = 'succeeded', amount = :amount, provider_reference = :reference,
+        updated_at = now()
+    WHERE key = :key AND operation = 'capture' AND state <> 'succeeded'
+    RETURNING key, order_id, operation, attempt, amount, state, refund_id
+)
+{_NOTE}
+""")  # noqa: S608 - the statement is a constant above
+
+_UNSETTLED = text("""
+SELECT attempt FROM payment_operations WHERE order_id = :order_id GROUP BY attempt
+HAVING bool_or(operation = 'authorise')
+   AND (NOT bool_or(operation = 'void' AND state = 'succeeded')
+        OR coalesce(sum(amount) FILTER (WHERE operation = 'capture' AND state = 'succeeded'), 0)
+           > coalesce(sum(amount) FILTER (WHERE operation = 'refund' AND state = 'succeeded'), 0))
+""")
+
+_FIND = text(f"SELECT {COLUMNS}, false AS fresh FROM payment_operations o WHERE o.key = :key")  # noqa: S608 - as above
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +128,7 @@ class Operation:
     order_id: UUID
     operation: PaymentOperationKind
     attempt: int
+    n: int
     amount: Money
     reference: str | None
     state: PaymentOperationState
@@ -115,7 +160,7 @@ async def start(
         "provider": provider,
         "reference": reference,
     }
-    return _operation((await session.execute(_START, values)).one())
+    return operation((await session.execute(_START, values)).one())
 
 
 async def attach(session: AsyncSession, key: str, reference: str) -> str | None:
@@ -127,9 +172,17 @@ async def attach(session: AsyncSession, key: str, reference: str) -> str | None:
     return attached
 
 
-async def finish(session: AsyncSession, key: str, state: PaymentOperationState, code: str | None = None) -> bool:
+async def finish(
+    session: AsyncSession,
+    key: str,
+    state: PaymentOperationState,
+    code: str | None = None,
+    *,
+    authorised_until: datetime | None = None,
+) -> bool:
     """Note how an operation went, and on its order what it has brought. False: it was fenced or finished before."""
-    return (await session.execute(_FINISH, {"key": key, "state": state, "code": code})).first() is not None
+    values = {"key": key, "state": state, "code": code, "authorised_until": authorised_until}
+    return (await session.execute(_FINISH, values)).first() is not None
 
 
 async def fence(
@@ -142,24 +195,37 @@ async def fence(
     return await find(session, order_id, kind, attempt)
 
 
-async def learn_captured(session: AsyncSession, order_id: UUID, attempt: int, reference: str) -> None:
-    """Correct the books when the provider says that a capture has succeeded whose answer was lost."""
+async def fence_captures(session: AsyncSession, order_id: UUID, attempt: int, provider: str) -> None:
+    """Make every capture of an attempt impossible from now on that is not finished."""
     key = operation_key(order_id, PaymentOperationKind.CAPTURE, attempt)
-    await session.execute(_LEARN, {"key": key, "reference": reference})
+    values = {"key": key, "order_id": order_id, "attempt": attempt, "provider": provider}
+    await session.execute(_FENCE_CAPTURES, values)
+
+
+async def learn_captured(session: AsyncSession, key: str, amount: int, reference: str) -> None:
+    """Correct the books when the provider says that a capture has succeeded whose answer was lost."""
+    await session.execute(_LEARN, {"key": key, "amount": amount, "reference": reference})
+
+
+async def unsettled_attempts(session: AsyncSession, order_id: UUID) -> set[int]:
+    """List the attempts of which something may still be reserved or kept."""
+    return set((await session.execute(_UNSETTLED, {"order_id": order_id})).scalars())
 
 
 async def find(session: AsyncSession, order_id: UUID, kind: PaymentOperationKind, attempt: int) -> Operation | None:
     """Look an operation up."""
     row = (await session.execute(_FIND, {"key": operation_key(order_id, kind, attempt)})).one_or_none()
-    return None if row is None else _operation(row)
+    return None if row is None else operation(row)
 
 
-def _operation(row: Any) -> Operation:
+def operation(row: Any) -> Operation:
+    """Read an operation off a row of `COLUMNS`."""
     return Operation(
         key=row.key,
         order_id=row.order_id,
         operation=PaymentOperationKind(row.operation),
         attempt=row.attempt,
+        n=row.n,
         amount=Money(row.amount, row.currency),
         reference=row.provider_reference,
         state=PaymentOperationState(row.state),

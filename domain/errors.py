@@ -25,6 +25,22 @@ class UnauthenticatedError(EverorderError):
     code = "unauthenticated"
 
 
+class LinkNotValidError(EverorderError):
+    """A mailed link was used before, has run out, or is none of ours."""
+
+    code = "link_not_valid"
+
+
+class RateLimitedError(EverorderError):
+    """Too often within too short a time. `retry_after` is in seconds."""
+
+    code = "rate_limited"
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(detail)
+
+
 class ConflictError(EverorderError):
     """The state of the thing does not allow it."""
 
@@ -91,6 +107,24 @@ class PaymentInProgressError(EverorderError):
     """Another payment of this order is still under way."""
 
     code = "payment_in_progress"
+
+
+class RefundTooLargeError(EverorderError):
+    """Less is left of the captured money than is to be given back."""
+
+    code = "refund_too_large"
+
+
+class ShipmentTooLargeError(EverorderError):
+    """Less of the order is left to be shipped than was asked for."""
+
+    code = "shipment_too_large"
+
+
+class CaptureDeclinedError(EverorderError):
+    """The money of a shipment could not be taken: it is not to be sent."""
+
+    code = "capture_declined"
 
 
 class IllegalStepError(EverorderError):

@@ -28,6 +28,8 @@ class PaymentStatus(StrEnum):
 
     NONE = "none"
     AUTHORISED = "authorised"
+    PARTIALLY_CAPTURED = "partially_captured"
+    """What was shipped is paid; the rest is reserved until it is shipped."""
     CAPTURED = "captured"
     PARTIALLY_REFUNDED = "partially_refunded"
     REFUNDED = "refunded"
@@ -53,7 +55,10 @@ class EventType(StrEnum):
     PAYMENT_RETRIED = "payment_retried"
     PAYMENT_EXPIRED = "payment_expired"
     PLACED = "placed"
+    PAYMENT_REAUTHORISED = "payment_reauthorised"
     FULFILMENT_STARTED = "fulfilment_started"
+    PARTIALLY_SHIPPED = "partially_shipped"
+    PARTIALLY_DELIVERED = "partially_delivered"
     SHIPPED = "shipped"
     DELIVERED = "delivered"
     CLOSED = "closed"
@@ -106,6 +111,9 @@ UNPAID = frozenset({_S.PENDING, _S.PAYMENT_REQUIRED})
 
 CANCELLABLE = frozenset({_S.PENDING, _S.PAYMENT_REQUIRED, _S.PLACED, _S.FULFILLING})
 """Before shipment everything can be compensated."""
+
+REFUNDABLE = frozenset({_S.PLACED, _S.FULFILLING, _S.SHIPPED, _S.DELIVERED, _S.CLOSED})
+"""The buyer has paid and the order stands: money may be given back without ending it."""
 
 SHIPPED_ONWARD = frozenset({_S.SHIPPED, _S.DELIVERED})
 """A cancellation is only recorded: a return is the way."""

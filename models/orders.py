@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, Sequence, Text, text
 from sqlmodel import Field, SQLModel
 
+from domain.captures import CapturePolicy
 from domain.order_states import EventType, FailureReason, OrderStatus, PaymentStatus
 from models.columns import document, identifier, moment, one_of, optional_moment
 
@@ -17,8 +18,8 @@ class Order(SQLModel, table=True):
     """An order. Its id is computed from its cart and the attempt, so that one attempt makes one order.
 
     `reason` says why it failed; `operator_reason` why a person has to look at it. `payment_method` is the
-    provider's token that was last offered; `payment_attempt` numbers the authorisations. All amounts are minor
-    units of `currency`.
+    provider's token that was last offered; `payment_attempt` numbers the authorisations. `refunding_amount` is what
+    refunds under way have reserved of the captured money. All amounts are minor units of `currency`.
     """
 
     __tablename__ = "orders"
@@ -29,8 +30,10 @@ class Order(SQLModel, table=True):
         CheckConstraint(
             "total_amount = subtotal_amount - discount_amount + shipping_amount + tax_amount", name="orders_total"
         ),
+        one_of("capture_policy", CapturePolicy, "orders_capture_policy"),
         CheckConstraint(
-            "0 <= refunded_amount AND refunded_amount <= captured_amount AND captured_amount <= total_amount",
+            "0 <= refunded_amount AND 0 <= refunding_amount AND refunded_amount + refunding_amount <= captured_amount"
+            " AND captured_amount <= total_amount",
             name="orders_money",
         ),
         Index(
@@ -62,6 +65,11 @@ class Order(SQLModel, table=True):
     total_amount: int = Field(sa_type=BigInteger)
     captured_amount: int = Field(default=0, sa_type=BigInteger)
     refunded_amount: int = Field(default=0, sa_type=BigInteger)
+    refunding_amount: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
+    capture_policy: str = Field(
+        default=CapturePolicy.PLACEMENT, sa_type=Text, sa_column_kwargs={"server_default": text("'placement'")}
+    )
+    close_at: datetime | None = optional_moment()
     payment_method: str | None = Field(default=None, sa_type=Text)
     payment_attempt: int = Field(default=1)
     payment_deadline: datetime | None = optional_moment()
@@ -80,6 +88,7 @@ class OrderLine(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("quantity > 0", name="order_lines_quantity"),
         CheckConstraint("total_amount = unit_price_amount * quantity", name="order_lines_total"),
+        CheckConstraint("0 <= shipped_quantity AND shipped_quantity <= quantity", name="order_lines_shipped"),
     )
 
     line_id: UUID = identifier()
@@ -88,6 +97,7 @@ class OrderLine(SQLModel, table=True):
     sku: str = Field(sa_type=Text)
     title: str = Field(sa_type=Text)
     quantity: int = Field(sa_type=BigInteger)
+    shipped_quantity: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
     unit_price_amount: int = Field(sa_type=BigInteger)
     total_amount: int = Field(sa_type=BigInteger)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Text
 from sqlmodel import Field, SQLModel
 
-from models.columns import moment, one_of
+from models.columns import moment, one_of, optional_moment
 
 
 class PaymentOperationKind(StrEnum):
@@ -42,11 +42,16 @@ class PaymentOperation(SQLModel, table=True):
     order_id: UUID = Field(foreign_key="orders.id", index=True)
     operation: str = Field(sa_type=Text)
     attempt: int
+    """The authorisation that it belongs to."""
+    n: int
+    """Which of its kind it is: the last part of its key."""
     amount: int = Field(sa_type=BigInteger)
     currency: str = Field(sa_type=Text)
     provider: str = Field(sa_type=Text)
     provider_reference: str | None = Field(default=None, sa_type=Text, index=True)
     state: str = Field(default=PaymentOperationState.STARTED, sa_type=Text)
     code: str | None = Field(default=None, sa_type=Text)
+    refund_id: UUID | None = Field(default=None, foreign_key="refunds.id", index=True)
+    authorised_until: datetime | None = optional_moment()
     created_at: datetime = moment()
     updated_at: datetime = moment()

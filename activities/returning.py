@@ -1,0 +1,33 @@
+"""Asking a provider to give money back, once for each operation, however often it has to be asked."""
+
+from activities.ports import PaymentProvider
+from domain.money import Money
+from domain.order_ids import operation_of
+from domain.provider_payments import ProviderPayment, ProviderRefund, ProviderRefusedError, RefundState
+
+
+async def give_back(provider: PaymentProvider, key: str, payment: ProviderPayment, amount: int) -> ProviderRefund:
+    """Refund an amount, or return the refund that an earlier try of this operation has brought.
+
+    `payment` was looked up just now: a refund of ours bears the operation's key there, whether or not its answer was
+    lost.
+
+    Raises:
+        ProviderRefusedError: the provider does not give it back.
+        ProviderUnavailableError: the outcome is unknown.
+    """
+    if known := refund_of(payment, key):
+        return known
+    try:
+        return await provider.refund(key, payment.reference, Money(amount, payment.amount.currency))
+    except ProviderRefusedError:
+        if known := refund_of(await provider.find(payment.reference), key):
+            return known
+        raise
+
+
+def refund_of(payment: ProviderPayment, key: str) -> ProviderRefund | None:
+    """Find the refund of an operation; of several, which an operation that fails and is tried again has, a live one."""
+    mine = [one for one in payment.refunds if one.key and operation_of(one.key) == operation_of(key)]
+    live = [one for one in mine if one.state is not RefundState.FAILED]
+    return next(reversed(live or mine), None)
