@@ -2,16 +2,28 @@
 
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Protocol
 
 from fastapi import APIRouter, FastAPI
-from starlette.middleware import Middleware
 
 from api import errors, openapi
 from api.deps import Resources
-from api.middleware import BodyLimit, RequestIdentity
-from api.routes import carts, catalog, checkout, inventory, mailbox, notifications, orders, platform, webhooks
+from api.middleware import front_door
+from api.rate_limits import RateLimits
+from api.routes import (
+    addresses,
+    carts,
+    catalog,
+    checkout,
+    inventory,
+    mailbox,
+    notifications,
+    orders,
+    platform,
+    preferences,
+    webhooks,
+)
 from api.services import VARIABLE, Service, parse
 from clients.connection import connect
 from clients.messages import MessageClient
@@ -27,6 +39,7 @@ ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
     Service.ORDERS: (checkout.router, orders.router),
     Service.PAYMENTS: (webhooks.router,),
     Service.NOTIFICATIONS: (notifications.router,),
+    Service.USERS: (addresses.router, preferences.router),
 }
 
 _TAGS = [
@@ -35,6 +48,7 @@ _TAGS = [
     {"name": "carts", "description": "What a buyer wants."},
     {"name": "orders", "description": "What was bought, and what became of it."},
     {"name": "payments", "description": "What payment providers report, and what is compared with them."},
+    {"name": "users", "description": "Accounts, and what people have kept with them."},
     {"name": "notifications", "description": "What buyers were told."},
     {"name": "platform", "description": "How the process feels."},
 ]
@@ -74,10 +88,11 @@ def create_app(
         SettingsError: a setting is missing or wrong.
     """
     chosen = settings or get_settings()
+    limits = RateLimits(scale=chosen.rate_limit_scale, redis_url=chosen.redis_url)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opens(chosen) as resources:
+        async with aclosing(limits), opens(chosen) as resources:
             app.state.resources = resources
             yield
 
@@ -90,7 +105,7 @@ def create_app(
         generate_unique_id_function=openapi.operation_id,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(RequestIdentity), Middleware(BodyLimit, max_bytes=chosen.max_body_bytes)],
+        middleware=front_door(chosen, limits),
     )
     errors.install(app)
     openapi.install(app)

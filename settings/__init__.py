@@ -83,6 +83,33 @@ class Settings(BaseSettings):
         default="",
         description="Networks of proxies whose `X-Forwarded-For` is believed, separated by commas. Empty: none is.",
     )
+    request_timeout: float = Field(
+        default=75.0, gt=0, le=600, description="Seconds until an answer has to begin; then it is 503."
+    )
+    upload_timeout: float = Field(default=20.0, gt=0, le=600, description="Seconds that a request body may take.")
+    drain_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=300,
+        description="Seconds that a stopping API process goes on as before while `/readyz` says that it stops.",
+    )
+    rate_limit_scale: float = Field(
+        default=1.0, ge=0, description="Multiplies the table of rate limits (docs/api.md); 0: nobody is limited."
+    )
+    redis_url: str = Field(
+        default="",
+        pattern=r"^(rediss?://.*)?$",
+        description="Redis in which all API processes count together, as `redis://host:6379`; empty: each by itself.",
+    )
+    cors_origins: str = Field(
+        default="", description="Origins whose scripts may call the API, separated by commas. Empty: none."
+    )
+    allowed_hosts: str = Field(
+        default="", description="Names in the Host header that are answered, separated by commas. Empty: any."
+    )
+    hsts_seconds: int = Field(
+        default=0, ge=0, description="Time for which browsers are told to insist on TLS (HSTS); 0: they are not."
+    )
 
     stripe_api_key: str = Field(default="sk_test_everorder", description="Secret key of the payment provider.")
     stripe_api_base: str = Field(

@@ -26,6 +26,7 @@ def api(
         port=port,
         workers=workers,
         access_log=False,
+        server_header=False,
         proxy_headers=False,  # `api.client_address` believes the proxies that the settings trust, and no others
         log_config=None,
         timeout_graceful_shutdown=_GRACE_SECONDS,

@@ -11,6 +11,9 @@ DATABASE = "everorder"
 SANDBOX_DATABASE = "everorder_sandbox"
 ROLE = "everorder"
 
+_RATE_LIMIT_SCALE = "100"
+"""Whoever tries a local stack out has one address, and may be a whole sale. The environment may say otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
@@ -83,6 +86,7 @@ class Wiring:
             "EVERORDER_MAILBOX_DIR": str(self.folder.maildir),
             "EVERORDER_SECRET": self.secret,
             "EVERORDER_SERVICE_TOKEN": self.service_token,
+            "EVERORDER_RATE_LIMIT_SCALE": os.environ.get("EVERORDER_RATE_LIMIT_SCALE", _RATE_LIMIT_SCALE),
         }
 
     def environment(self) -> dict[str, str]:
