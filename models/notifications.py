@@ -43,7 +43,7 @@ class Notification(SQLModel, table=True):
 
     id: UUID = identifier()
     order_id: UUID | None = Field(default=None, foreign_key="orders.id")
-    user_id: UUID | None = Field(default=None, foreign_key="users.id")
+    user_id: UUID | None = Field(default=None, foreign_key="users.id", ondelete="CASCADE")
     token_id: UUID | None = Field(default=None)
     template: str = Field(sa_type=Text)
     channel: str = Field(default="email", sa_type=Text)

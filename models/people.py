@@ -21,13 +21,13 @@ class Address(SQLModel, table=True):
     )
 
     id: UUID = identifier()
-    user_id: UUID = Field(foreign_key="users.id")
+    user_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE")
     name: str = Field(sa_type=Text)
     line1: str = Field(sa_type=Text)
     line2: str | None = Field(default=None, sa_type=Text)
-    city: str = Field(sa_type=Text)
+    city: str | None = Field(default=None, sa_type=Text)
     region: str | None = Field(default=None, sa_type=Text)
-    postal_code: str = Field(sa_type=Text)
+    postal_code: str | None = Field(default=None, sa_type=Text)
     country: str = Field(sa_type=Text)
     phone: str | None = Field(default=None, sa_type=Text)
     default_shipping: bool = Field(default=False)
@@ -45,7 +45,7 @@ class NotificationPreference(SQLModel, table=True):
         one_of("channel", Channel, "notification_preferences_channel"),
     )
 
-    user_id: UUID = Field(primary_key=True, foreign_key="users.id")
+    user_id: UUID = Field(primary_key=True, foreign_key="users.id", ondelete="CASCADE")
     topic: str = Field(sa_type=Text, primary_key=True)
     channel: str = Field(sa_type=Text, primary_key=True)
     wanted: bool

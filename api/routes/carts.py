@@ -12,6 +12,7 @@ from api.deps import CallerDep, Read, SettingsDep, Write
 from api.errors import InvalidRequestError, ProblemError
 from api.idempotency import IdempotentRoute
 from api.openapi import problems
+from api.postal import deliverable
 from api.schemas.carts import Cart, CartChanges, LineQuantity, NewCart, NewLine, NewLines, OpenedCart, ShippingMethod
 from api.schemas.fields import MOST_LINES, Sku
 from api.schemas.lists import Page
@@ -63,9 +64,12 @@ async def get_cart(cart_id: UUID, session: Read, caller: CallerDep) -> Cart:
 
 @router.patch("/{cart_id}", responses=_ON_CHANGE)
 async def change_cart(cart_id: UUID, body: CartChanges, session: Write, caller: CallerDep) -> Cart:
-    """Change contact and addresses; what is left out stays."""
+    """Change contact and addresses; what is left out stays. Addresses are validated for their country.
+
+    The scope `orders:import` may send addresses as another system has kept them.
+    """
     cart = await _locked(session, caller, cart_id)
-    changes = body.columns()
+    changes = (body if caller.may(Scope.ORDERS_IMPORT) else _deliverable(body)).columns()
     if changes:
         cart = await carts.change(session, cart.id, changes)
     return quotes.show(cart, await carts.lines(session, cart))
@@ -102,6 +106,13 @@ async def list_shipping_methods(cart_id: UUID, session: Read, caller: CallerDep)
     """List the ways in which a cart can be sent: none until there are some, and none is needed."""
     await own_cart(session, caller, cart_id)
     return Page[ShippingMethod](items=[])
+
+
+def _deliverable(changes: CartChanges) -> CartChanges:
+    """Write the addresses as their countries do; refuse those that no mail would find."""
+    given = {"shipping_address": changes.shipping_address, "billing_address": changes.billing_address}
+    written = {part: deliverable(address, "body", part) for part, address in given.items() if address is not None}
+    return changes.model_copy(update=written)
 
 
 async def _opened_before(session: AsyncSession, wanted: NewCart) -> OpenedCart:

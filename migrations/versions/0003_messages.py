@@ -15,7 +15,9 @@ def upgrade() -> None:
         "notifications",
         sa.Column("sweep_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
     )
-    op.create_foreign_key("notifications_user_id_fkey", "notifications", "users", ["user_id"], ["id"])
+    op.create_foreign_key(
+        "notifications_user_id_fkey", "notifications", "users", ["user_id"], ["id"], ondelete="CASCADE"
+    )
     op.create_check_constraint("notifications_of_one", "notifications", "(order_id IS NULL) <> (user_id IS NULL)")
     op.create_unique_constraint("notifications_once_a_user", "notifications", ["user_id", "template", "channel", "n"])
     op.create_index(
@@ -31,16 +33,16 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("line1", sa.Text(), nullable=False),
         sa.Column("line2", sa.Text(), nullable=True),
-        sa.Column("city", sa.Text(), nullable=False),
+        sa.Column("city", sa.Text(), nullable=True),
         sa.Column("region", sa.Text(), nullable=True),
-        sa.Column("postal_code", sa.Text(), nullable=False),
+        sa.Column("postal_code", sa.Text(), nullable=True),
         sa.Column("country", sa.Text(), nullable=False),
         sa.Column("phone", sa.Text(), nullable=True),
         sa.Column("default_shipping", sa.Boolean(), nullable=False),
         sa.Column("default_billing", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"]),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("addresses_of_user", "addresses", ["user_id", "id"])
@@ -59,7 +61,7 @@ def upgrade() -> None:
         sa.Column("since", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("topic IN ('order_updates', 'marketing')", name="notification_preferences_topic"),
         sa.CheckConstraint("channel IN ('email', 'sms')", name="notification_preferences_channel"),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"]),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("user_id", "topic", "channel"),
     )
     op.create_table(

@@ -1,0 +1,26 @@
+"""What a person wants to be told."""
+
+from fastapi import APIRouter
+
+from api.deps import Read, UserId, Write
+from api.openapi import problems
+from api.schemas.preferences import NotificationPreferences
+from db import people, preferences
+
+router = APIRouter(prefix="/v1/users/me/notification-preferences", tags=["users"])
+
+
+@router.get("", responses=problems(401, 403))
+async def get_notification_preferences(session: Read, user_id: UserId) -> NotificationPreferences:
+    """Show which messages whoever is logged in gets."""
+    return NotificationPreferences.of(await preferences.of_user(session, user_id))
+
+
+@router.put("", responses=problems(401, 403, 413))
+async def set_notification_preferences(
+    body: NotificationPreferences, session: Write, user_id: UserId
+) -> NotificationPreferences:
+    """Choose which messages to get. Those that an account or a new order can not do without always come."""
+    await people.lock(session, user_id)
+    await preferences.say(session, user_id, body.wanted())
+    return body
