@@ -49,7 +49,7 @@ class Call:
     def expands_charge(self) -> bool:
         """Say whether the caller wants the charge in place of its id."""
         return any(
-            name.startswith("expand[") and value in {"latest_charge", "data.latest_charge"}
+            name.startswith("expand[") and value.removeprefix("data.").startswith("latest_charge")
             for name, value in self.form.items()
         )
 

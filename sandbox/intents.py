@@ -55,6 +55,7 @@ async def create(store: Store, call: Call) -> Answer:
         *("amount", "currency", "capture_method", "confirm", "payment_method", "metadata", "description"),
         *("allowed_payment_method_types", "automatic_payment_methods", *_payment_method_types(call)),
         *("confirmation_method", "receipt_email", "return_url", "off_session", "setup_future_usage", "shipping"),
+        *("customer", "payment_method_options"),
     )
     amount = call.amount("amount")
     if amount is None:

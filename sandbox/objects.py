@@ -55,6 +55,7 @@ def intent(row: IntentRow, *, expand: bool = False) -> Json:
         "confirmation_method": "automatic",
         "created": _seconds(row["created_at"]),
         "currency": row["currency"],
+        "customer": None,
         "last_payment_error": row["last_payment_error"],
         "latest_charge": charge(row) if expand and row["latest_charge"] else row["latest_charge"],
         "livemode": False,

@@ -42,6 +42,7 @@ async def test_created_intent_looks_like_stripes(sandbox: SandboxForTests) -> No
         "capture_method": "manual",
         "confirmation_method": "automatic",
         "currency": "gbp",
+        "customer": None,
         "last_payment_error": None,
         "latest_charge": None,
         "livemode": False,

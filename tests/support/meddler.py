@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
 from activities.ports import PaymentProvider
 from domain.money import Money
-from domain.provider_payments import ProviderPayment
+from domain.provider_payments import ProviderPayment, ProviderRefund, SavedMethod
 
 T = TypeVar("T")
 Hook = Callable[[], Awaitable[None]]
@@ -56,31 +57,52 @@ class Meddler:
         self.hooks[moment] = hold
         return hold
 
-    async def prepare(self, key: str, order_id: UUID, total: Money) -> str:
-        return await self._pass("prepare", self.provider.prepare, key, order_id, total)
+    async def prepare(
+        self, key: str, order_id: UUID, total: Money, *, buyer: str | None = None, keep: bool = False
+    ) -> str:
+        return await self._pass("prepare", lambda: self.provider.prepare(key, order_id, total, buyer=buyer, keep=keep))
 
-    async def authorise(self, key: str, reference: str, payment_method: str) -> ProviderPayment:
-        return await self._pass("authorise", self.provider.authorise, key, reference, payment_method)
+    async def authorise(
+        self, key: str, reference: str, payment_method: str, *, off_session: bool = False
+    ) -> ProviderPayment:
+        return await self._pass(
+            "authorise", lambda: self.provider.authorise(key, reference, payment_method, off_session=off_session)
+        )
 
-    async def capture(self, key: str, reference: str, amount: Money) -> ProviderPayment:
-        return await self._pass("capture", self.provider.capture, key, reference, amount)
+    async def capture(self, key: str, reference: str, amount: Money, *, last: bool = True) -> ProviderPayment:
+        return await self._pass("capture", lambda: self.provider.capture(key, reference, amount, last=last))
 
     async def void(self, key: str, reference: str) -> ProviderPayment:
-        return await self._pass("void", self.provider.void, key, reference)
+        return await self._pass("void", lambda: self.provider.void(key, reference))
 
-    async def refund(self, key: str, reference: str, amount: Money) -> ProviderPayment:
-        return await self._pass("refund", self.provider.refund, key, reference, amount)
+    async def refund(self, key: str, reference: str, amount: Money) -> ProviderRefund:
+        return await self._pass("refund", lambda: self.provider.refund(key, reference, amount))
 
     async def find(self, reference: str) -> ProviderPayment:
-        return await self._pass("find", self.provider.find, reference)
+        return await self._pass("find", lambda: self.provider.find(reference))
 
-    def ledger(self) -> AsyncIterator[ProviderPayment]:
-        return self.provider.ledger()
+    async def search(self, order_id: UUID) -> list[ProviderPayment]:
+        return await self._pass("search", lambda: self.provider.search(order_id))
 
-    async def _pass(self, name: str, call: Callable[..., Awaitable[T]], *arguments: object) -> T:
+    def ledger(self, since: datetime | None = None) -> AsyncIterator[ProviderPayment]:
+        return self.provider.ledger(since)
+
+    async def create_buyer(self, key: str, user_id: UUID) -> str:
+        return await self._pass("create_buyer", lambda: self.provider.create_buyer(key, user_id))
+
+    async def save_method(self, key: str, buyer: str, payment_method: str) -> SavedMethod:
+        return await self._pass("save_method", lambda: self.provider.save_method(key, buyer, payment_method))
+
+    async def saved_methods(self, buyer: str) -> list[SavedMethod]:
+        return await self._pass("saved_methods", lambda: self.provider.saved_methods(buyer))
+
+    async def forget_method(self, key: str, method: str) -> None:
+        await self._pass("forget_method", lambda: self.provider.forget_method(key, method))
+
+    async def _pass(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
         self.asked.append(name)
         await self._moment(f"before {name}")
-        result = await call(*arguments)
+        result = await call()
         await self._moment(f"after {name}")
         return result
 

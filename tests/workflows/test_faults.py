@@ -7,7 +7,7 @@ from contracts.queues import TaskQueue
 from domain.errors import IllegalStepError
 from domain.money import Money
 from domain.order_states import OrderStatus
-from domain.provider_payments import ProviderPayment, ProviderPaymentState, ProviderRefusedError
+from domain.provider_payments import ProviderPayment, ProviderPaymentState, ProviderRefund, ProviderRefusedError
 from providers.stripe import StripeProvider
 from tests.support.gates import Gate
 from tests.support.sandbox import SECRET_KEY, SandboxForTests
@@ -61,7 +61,7 @@ class RefusesRefunds(StripeProvider):
 
     refusals = 1
 
-    async def refund(self, key: str, reference: str, amount: Money) -> ProviderPayment:
+    async def refund(self, key: str, reference: str, amount: Money) -> ProviderRefund:
         if self.refusals > 0:
             self.refusals -= 1
             raise ProviderRefusedError("charge_disputed")
@@ -134,7 +134,7 @@ async def test_payment_that_its_provider_has_forgotten_calls_an_operator(
 class RefusesCaptures(StripeProvider):
     """A provider that captures nothing, and does not say why."""
 
-    async def capture(self, key: str, reference: str, amount: Money) -> ProviderPayment:
+    async def capture(self, key: str, reference: str, amount: Money, *, last: bool = True) -> ProviderPayment:
         raise ProviderRefusedError("blocked")
 
     async def find(self, reference: str) -> ProviderPayment:
