@@ -97,7 +97,7 @@ async def queue_message(
     """Owe an account a message, and return its id; None when it has had too many of this kind within the hour.
 
     `token_id` is the row of the one-time token that the mail has to carry: the token itself is computed when the mail
-    is rendered (`domain.links`), and is in no table and no history.
+    is rendered (`domain.one_time_tokens`), and is in no table and no history.
     """
     await session.execute(_NUMBER, {"user_id": str(user_id)})
     id_ = new_id()

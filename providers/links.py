@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from domain.links import link_token
+from domain.one_time_tokens import one_time_token
 from domain.messages import AccountMessage
 
 _PAGES: Mapping[str, str] = {
@@ -24,4 +24,4 @@ class StorefrontLinks:
     def of(self, template: str, token_id: UUID | None) -> str:
         """Return the address that a template links to."""
         page = self._storefront_url + _PAGES.get(template, "/")
-        return page if token_id is None else f"{page}#token={link_token(self._secret, token_id)}"
+        return page if token_id is None else f"{page}#token={one_time_token(self._secret, token_id)}"
