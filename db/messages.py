@@ -38,6 +38,7 @@ SELECT CAST(:id AS uuid), CAST(:user_id AS uuid), CAST(:token_id AS uuid), CAST(
 FROM notifications
 WHERE user_id = CAST(:user_id AS uuid) AND template = CAST(:template AS text) AND channel = 'email'
 HAVING count(*) FILTER (WHERE created_at > now() - interval '1 hour') < :most
+   AND (CAST(:template AS text) = 'account_erased' OR NOT EXISTS (SELECT FROM erasures e WHERE e.user_id = :user_id))
 RETURNING id
 """)
 
@@ -50,7 +51,7 @@ WHERE n.id = :id AND u.id = n.user_id
   AND (n.state = 'pending' OR (n.state = 'sending' AND n.claimed_until < now()))
 RETURNING n.id, n.attempts, n.template, n.message_id, n.token_id, u.email, u.name,
     n.token_id IS NULL OR EXISTS (
-        SELECT FROM one_time_tokens t WHERE t.id = n.token_id AND t.used_at IS NULL AND t.expires_at > now()
+        SELECT FROM one_time_tokens t WHERE t.id = n.token_id AND t.expires_at > now()
     )
 """)
 
@@ -94,7 +95,9 @@ class ClaimedAccountMessage:
 async def queue_message(
     session: AsyncSession, user_id: UUID, template: AccountMessage, *, token_id: UUID | None = None
 ) -> UUID | None:
-    """Owe an account a message, and return its id; None when it has had too many of this kind within the hour.
+    """Owe an account a message, and return its id.
+
+    None: it has had too many of this kind within the hour, or is about to be erased.
 
     `token_id` is the row of the one-time token that the mail has to carry: the token itself is computed when the mail
     is rendered (`domain.one_time_tokens`), and is in no table and no history.

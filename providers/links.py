@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from domain.one_time_tokens import one_time_token
 from domain.messages import AccountMessage
+from domain.one_time_tokens import one_time_token
 
 _PAGES: Mapping[str, str] = {
     AccountMessage.VERIFY_EMAIL: "/verify-email",
