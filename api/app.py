@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from api import errors, openapi
 from api.deps import Resources
+from api.draining import drains
 from api.middleware import front_door
 from api.rate_limits import RateLimits
 from api.routes import (
@@ -73,7 +74,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     client = await connect(settings, lazy=True)
     resources = Resources(settings, engine, OrderClient(client), messages=MessageClient(client))
     try:
-        yield resources
+        with drains(resources.drain, settings.drain_seconds):
+            yield resources
     finally:
         await resources.post.close()
         await engine.dispose()

@@ -53,8 +53,14 @@ class Resources:
         self.writes = async_sessionmaker(engine, class_=WriteSession, expire_on_commit=False, autoflush=False)
         self.statements = single_statements(create_sessions(engine))
         self.keyring = Keyring(create_sessions(engine), settings.secret)
+        self.draining = False
         self.access_tokens = AccessTokens(self.keyring, settings.token_issuer, settings.token_audience)
         self.passwords = Passwords(settings.password_memory_kib, settings.password_passes)
+
+    def drain(self) -> None:
+        """Begin to stop: say so where it is asked, and answer whoever waits for an outcome soon."""
+        self.draining = True
+        self.orders.hurry()
 
 
 def resources_of(request: Request) -> Resources:

@@ -27,6 +27,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.workflow import UpdateMethodMultiParam
 
+from clients.waits import Waits
 from contracts.failures import refusal_code
 from contracts.orders import (
     PLACE_UPDATE_ID,
@@ -63,6 +64,7 @@ _REUSE = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
 
 _PENDING = TypedSearchAttributes([SearchAttributePair(ORDER_STATUS, OrderStatus.PENDING)])
 _CALL = timedelta(seconds=10)
+_HURRY = timedelta(seconds=1)
 _CONFIRM_SECONDS = 3.0
 """A buyer has waited long enough by then: "try again" is the better answer."""
 _MEMO_CART = "cart_id"
@@ -94,6 +96,11 @@ class OrderClient:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._waits = Waits()
+
+    def hurry(self) -> None:
+        """Answer whoever waits for an outcome soon: it is looked up later, and nothing that was begun is lost."""
+        self._waits.shorten(_HURRY)
 
     async def place(self, order: PlaceOrder, *, wait: timedelta) -> OrderOutcome | Accepted:
         """Start the order, or join the one that has been started for this attempt, and wait for its outcome.
@@ -105,7 +112,7 @@ class OrderClient:
             OrderRefusedError: the cart can not be checked out; `code` says why (`stale_checkout`: look again).
         """
         try:
-            async with asyncio.timeout(wait.total_seconds()):
+            async with self._waits.within(wait):
                 return await self._place(order)
         except (TimeoutError, RPCError, WorkflowUpdateRPCTimeoutOrCancelledError):
             return await self._confirm(order)
@@ -220,21 +227,33 @@ class OrderClient:
     async def resume(self, order: PlaceOrder, *, told: PaymentEvent | Cancel | None = None) -> None:
         """Give an order a workflow again that goes on from its row. Nothing happens where one is running.
 
-        What the order is `told` it knows before it takes its first step, or at once where its workflow is running.
+        What the order is `told`, it knows before it takes its first step, or at once where its workflow is running.
 
         Raises:
             TemporarilyUnavailableError: Temporal is away.
         """
+        await self._start_again(order, told, WorkflowIDConflictPolicy.USE_EXISTING)
+
+    async def begin_anew(self, order: PlaceOrder, *, told: PaymentEvent | Cancel | None = None) -> None:
+        """Give an order a workflow that goes on from its row, in the place of the one that runs, if one does.
+
+        Raises:
+            TemporarilyUnavailableError: Temporal is away.
+        """
+        await self._start_again(order, told, WorkflowIDConflictPolicy.TERMINATE_EXISTING)
+
+    async def _start_again(
+        self, order: PlaceOrder, told: PaymentEvent | Cancel | None, conflict: WorkflowIDConflictPolicy
+    ) -> None:
+        options = _start_options(order, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+        options["id_conflict_policy"] = conflict
         try:
             if told is None:
-                await self._start(order, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+                await self._client.start_workflow(OrderWorkflow.run, order, **options)
             else:
+                signal = _CANCEL_ORDER if isinstance(told, Cancel) else _PAYMENT_EVENT
                 await self._client.start_workflow(
-                    OrderWorkflow.run,
-                    order,
-                    **_start_options(order, WorkflowIDReusePolicy.ALLOW_DUPLICATE),
-                    start_signal=_CANCEL_ORDER if isinstance(told, Cancel) else _PAYMENT_EVENT,
-                    start_signal_args=[told],
+                    OrderWorkflow.run, order, **options, start_signal=signal, start_signal_args=[told]
                 )
         except RPCError as error:
             raise _unavailable(error) from None
@@ -290,7 +309,7 @@ class OrderClient:
         """
         accepted = False
         try:
-            async with asyncio.timeout(wait.total_seconds()):
+            async with self._waits.within(wait):
                 handle = await self._handle(order_id).start_update(
                     update, arg, id=str(request_id) if request_id else None, wait_for_stage=WorkflowUpdateStage.ACCEPTED
                 )

@@ -12,6 +12,7 @@ from api.access import own_cart, own_order
 from api.deps import CallerDep, Needs, Read, Resources, ResourcesDep
 from api.idempotency import IdempotentRoute, RequestId
 from api.openapi import problems
+from api.reviving import ask_order
 from api.schemas.fields import Line
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
 from api.schemas.orders import AcceptedOrder, Cancellation, NewPayment, Order, TimelineEntry
@@ -20,7 +21,7 @@ from api.waiting import Wait
 from clients.orders import Accepted
 from contracts.orders import Cancel, Pay
 from db import carts, orders
-from domain.errors import IllegalStepError, NotFoundError, TemporarilyUnavailableError
+from domain.errors import IllegalStepError, NotFoundError
 from domain.order_states import ENDED, OrderStatus
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=IdempotentRoute)
@@ -101,10 +102,9 @@ async def pay_order(
     if order.status in ENDED:
         raise IllegalStepError(f"a payment is not possible: the order is {order.status}")
     pay = Pay(payment_method=body.payment_method.token, actor=caller.actor)
-    try:
-        outcome = await resources.orders.pay(order_id, pay, wait=wait, request_id=request_id)
-    except NotFoundError:
-        raise _resting() from None
+    outcome = await ask_order(
+        resources, order_id, lambda: resources.orders.pay(order_id, pay, wait=wait, request_id=request_id)
+    )
     async with resources.reads() as session:
         return await outcomes.placed(session, response, outcome)
 
@@ -129,10 +129,9 @@ async def cancel_order(
     if body and body.reason:
         await _keep_note(resources, caller, order_id, request_id, body.reason)
     cancel = Cancel(actor=caller.actor, note_id=request_id if body and body.reason else None)
-    try:
-        outcome = await resources.orders.cancel(order_id, cancel, wait=wait, request_id=request_id)
-    except NotFoundError:
-        raise _resting() from None
+    outcome = await ask_order(
+        resources, order_id, lambda: resources.orders.cancel(order_id, cancel, wait=wait, request_id=request_id)
+    )
     if isinstance(outcome, Accepted):
         return outcomes.accepted(response, order_id, OrderStatus.CANCELLING)
     async with resources.reads() as session:
@@ -161,7 +160,3 @@ async def _keep_note(resources: Resources, caller: Caller, order_id: UUID, note_
     """Keep what somebody wrote: only its id goes to Temporal, whose histories know no people."""
     async with resources.writes.begin() as session:
         await orders.add_note(session, order_id, note_id, words, caller.actor)
-
-
-def _resting() -> TemporarilyUnavailableError:
-    return TemporarilyUnavailableError("The order's workflow does not run at the moment. It is safe to try again.")

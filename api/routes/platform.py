@@ -26,7 +26,9 @@ async def healthz() -> Health:
 
 @router.get("/readyz", responses=problems())
 async def readyz(resources: ResourcesDep) -> Readiness:
-    """Tell whether the database and Temporal can be reached."""
+    """Tell whether the database and Temporal can be reached, and the process is not about to stop."""
+    if resources.draining:
+        raise ProblemError("temporarily_unavailable", "the process is about to stop", checks={})
     database, temporal = await asyncio.gather(
         _within_patience(lambda: _database_answers(resources)), _within_patience(resources.orders.reachable)
     )

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 import uvicorn
 
-_GRACE_SECONDS = 5
-"""How long a stopping server lets open requests finish; event streams would never end by themselves."""
+_GRACE_SECONDS = 10
+"""How long a stopping server lets open requests finish: waits for outcomes end within a second, and streams never."""
 
 
 def api(

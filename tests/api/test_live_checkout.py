@@ -133,6 +133,23 @@ async def test_a_placed_order_is_cancelled_and_its_money_given_back(client: http
     assert await world.shop.run("SELECT text FROM order_notes WHERE order_id = :id", id=buyer.order_id()) == [(words,)]
 
 
+async def test_an_order_whose_workflow_is_gone_is_paid_and_cancelled_all_the_same(
+    client: httpx2.AsyncClient, world: World
+) -> None:
+    buyer = await ready_buyer(client, world.shop, stock=10)
+    problem(await buyer.check_out(DECLINED), 402, "payment_failed")
+    order = f"/v1/orders/{buyer.order_id()}"
+    await world.temporal.get_workflow_handle(f"order-{buyer.order_id()}").terminate()
+    paid = body(await client.post(f"{order}/payments", headers=buyer.headers, json=PAYMENT), 201)
+    assert (paid["status"], paid["payment_status"]) == ("placed", "captured")
+
+    await world.temporal.get_workflow_handle(f"order-{buyer.order_id()}").terminate()
+    cancelled = body(await client.post(f"{order}/cancel", headers=buyer.headers))
+    assert (cancelled["status"], cancelled["payment_status"]) == ("cancelled", "refunded")
+    assert await world.stock(buyer.sku) == (10, 0)
+    assert await world.charged(buyer.order_id()) == []
+
+
 async def test_missing_stock_is_told_and_the_same_cart_placed_after_a_delivery(
     client: httpx2.AsyncClient, world: World
 ) -> None:
