@@ -11,6 +11,7 @@ from uuid import UUID
 
 from temporalio import activity
 
+from domain.captures import CapturePolicy
 from domain.money import Money
 from domain.order_states import EventType, OrderStatus, PaymentStatus
 from domain.payment_events import PaymentEventType
@@ -34,6 +35,7 @@ class PlaceOrder:
     payment_method: str | None = None
     expected_total: Money | None = None
     hold: timedelta = timedelta(minutes=30)
+    capture: CapturePolicy = CapturePolicy.PLACEMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,23 @@ class Shortage:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingShipment:
+    """Goods that are set aside until their share of the money is captured; after the last one nothing is left."""
+
+    shipment_id: UUID
+    n: int
+    attempt: int
+    share: Money
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OrderSnapshot:
-    """An order as its row says. `messages` are the notifications that are still to be delivered."""
+    """An order as its row says. `messages` are the notifications that are still to be delivered.
+
+    `refunding` are the refunds and `shipping` the shipments that were begun and are not over. `sent`: a part of it has
+    left the house. `authorised_until` is when what is reserved ends by itself, as long as something is.
+    """
 
     order_id: UUID
     number: str
@@ -64,6 +81,12 @@ class OrderSnapshot:
     decline_code: str | None = None
     shortages: tuple[Shortage, ...] = ()
     messages: tuple[UUID, ...] = ()
+    capture: CapturePolicy = CapturePolicy.PLACEMENT
+    refunding: tuple[UUID, ...] = ()
+    shipping: tuple[PendingShipment, ...] = ()
+    sent: bool = False
+    authorised_until: datetime | None = None
+    close_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +129,56 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class ShippedLine:
+    """How many of an order's line a shipment holds."""
+
+    line_id: UUID
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ship:
-    """Say that an order has left the house. No lines means all of them."""
+    """Say that goods of an order leave the house. No lines means all that is left.
+
+    `shipment_id` names the shipment, so that it is sent once however often it is asked for.
+    """
 
     actor: str = "operator"
     carrier: str = ""
     tracking_number: str = ""
+    lines: tuple[ShippedLine, ...] = ()
+    shipment_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MarkDelivered:
-    """Say that an order has arrived."""
+    """Say that a shipment has arrived. No shipment means all that were sent."""
 
     actor: str = "operator"
+    shipment_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Give money back while the order stands. No amount means all that is left; a bare one is in its currency.
+
+    `refund_id` names the refund, so that it is made once however often it is asked for. `limit` bounds what may be
+    refunded of the order in all, in minor units.
+    """
+
+    amount: Money | int | None = None
+    reason: str = "requested"
+    actor: str = "operator"
+    refund_id: UUID | None = None
+    note_id: UUID | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Say that the buyer has an account now: the guest's cart that the order came out of was claimed."""
+
+    customer_id: UUID
 
 
 class Decision(StrEnum):

@@ -31,8 +31,8 @@ class Story:
         updates: list[SearchAttributeUpdate[Any]] = []
         if before is None:
             updates += [ORDER_NUMBER.value_set(order.number), ORDER_TOTAL.value_set(order.total.amount)]
-            if order.customer_id:
-                updates.append(CUSTOMER_ID.value_set(str(order.customer_id)))
+        if order.customer_id and (before is None or before.customer_id != order.customer_id):
+            updates.append(CUSTOMER_ID.value_set(str(order.customer_id)))
         if before is None or before.status != order.status:
             updates.append(ORDER_STATUS.value_set(order.status))
         if order.needs_operator != (before.needs_operator if before else False):
