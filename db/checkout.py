@@ -11,12 +11,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.orders import CancelStep, OrderSnapshot, PlaceOrder, RequirePayment, RetryPayment, Shortage
-from db import carts, inventory, notifications, order_log, orders
+from db import carts, inventory, notifications, order_log, orders, shipments
 from db.carts import CartRow, PricedCartLine
+from domain.captures import CapturePolicy
 from domain.errors import CartCheckedOutError, CartEmptyError, CartIncompleteError, CartTooDearError, ConflictError
 from domain.money import MOST_MONEY, Money
 from domain.order_states import (
     CANCELLABLE,
+    ENDED,
     SHIPPED_ONWARD,
     EventType,
     FailureReason,
@@ -32,10 +34,10 @@ WITH opened AS (
     INSERT INTO orders (
         id, cart_id, customer_id, checkout_attempt, status, payment_status, currency, subtotal_amount, discount_amount,
         shipping_amount, tax_amount, total_amount, captured_amount, refunded_amount, payment_method, payment_attempt,
-        email, phone, shipping_address, billing_address
+        capture_policy, email, phone, shipping_address, billing_address
     )
     SELECT CAST(:order_id AS uuid), id, customer_id, :attempt, 'pending', 'none', currency, :subtotal, :discount,
-           :shipping, :tax, :total, 0, 0, :payment_method, 1, email, phone, shipping_address, billing_address
+           :shipping, :tax, :total, 0, 0, :payment_method, 1, :capture, email, phone, shipping_address, billing_address
     FROM carts WHERE id = :cart_id
     RETURNING id, number
 ), sold AS (
@@ -95,6 +97,7 @@ async def open_order(session: AsyncSession, request: PlaceOrder) -> OrderSnapsho
         total=price.total,
         customer_id=cart.customer_id,
         payment_method=request.payment_method,
+        capture=request.capture,
     )
 
 
@@ -146,8 +149,9 @@ async def place_order(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
         await carts.set_status(session, cart.id, CartStatus.ORDERED)
         await notifications.owe(session, order_id, "order_confirmation")
     placed = await orders.snapshot(session, order_id)
-    if placed.payment_status is not PaymentStatus.CAPTURED and placed.total.amount > 0:
-        raise UnpaidOrderError("The money of this order was not captured.")
+    paid = PaymentStatus.CAPTURED if placed.capture is CapturePolicy.PLACEMENT else PaymentStatus.AUTHORISED
+    if placed.payment_status is not paid and placed.total.amount > 0:
+        raise UnpaidOrderError("The money of this order was not captured, nor reserved for its shipments.")
     return placed
 
 
@@ -163,9 +167,10 @@ async def begin_cancel(session: AsyncSession, request: CancelStep) -> OrderSnaps
         return await _bury(session, cart, request)
     actor, reason, note_id = request.actor, request.reason, request.note_id
     event = EventType.CANCEL_REQUESTED
-    if status in CANCELLABLE:
+    sent = status in SHIPPED_ONWARD or await shipments.anything_sent(session, request.order_id)
+    if status in CANCELLABLE and not sent:
         await order_log.advance(session, request.order_id, event, actor=actor, reason=reason, note_id=note_id)
-    elif status in SHIPPED_ONWARD and await orders.flag(session, request.order_id, reason="cancel_after_shipment"):
+    elif sent and status not in ENDED and await orders.flag(session, request.order_id, reason="cancel_after_shipment"):
         await order_log.annotate(session, request.order_id, event, actor=actor, reason=reason, note_id=note_id)
     return await orders.snapshot(session, request.order_id)
 
@@ -197,6 +202,7 @@ async def expire(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
 
 async def _give_up(session: AsyncSession, cart: CartRow, order_id: UUID) -> None:
     await inventory.release(session, order_id)
+    await shipments.abandon_all(session, order_id)
     await notifications.drop(session, order_id)
     if cart.status is CartStatus.FROZEN:
         await carts.reopen(session, cart.id)
@@ -242,6 +248,7 @@ async def _insert(
         "tax": price.tax.amount,
         "total": price.total.amount,
         "payment_method": request.payment_method,
+        "capture": request.capture,
         "line_ids": [new_id() for _ in lines],
         "skus": [line.sku for line in lines],
         "titles": [line.title for line in lines],

@@ -3,14 +3,15 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.orders import OrderSnapshot, PlaceOrder
+from contracts.orders import OrderSnapshot, PendingShipment, PlaceOrder
+from domain.captures import CapturePolicy
 from domain.errors import NotFoundError
 from domain.money import Money
 from domain.order_states import OrderStatus, PaymentStatus
@@ -21,9 +22,23 @@ SELECT o.id, o.number, o.status, o.payment_status, o.total_amount, o.currency, o
        (SELECT p.code FROM payment_operations p
          WHERE p.order_id = o.id AND p.attempt = o.payment_attempt AND p.state = 'declined' LIMIT 1) AS decline_code,
        ARRAY(SELECT n.id FROM notifications n
-         WHERE n.order_id = o.id AND n.state IN ('pending', 'sending') ORDER BY n.id) AS messages
+         WHERE n.order_id = o.id AND n.state IN ('pending', 'sending') ORDER BY n.id) AS messages,
+       o.capture_policy, o.close_at,
+       ARRAY(SELECT r.id FROM refunds r WHERE r.order_id = o.id AND r.state = 'started' ORDER BY r.n) AS refunding,
+       EXISTS (SELECT FROM shipments s WHERE s.order_id = o.id AND s.state IN ('shipped', 'delivered')) AS sent,
+       CASE WHEN o.capture_policy = 'shipment' AND o.captured_amount < o.total_amount
+            THEN (SELECT a.authorised_until FROM payment_operations a
+                   WHERE a.order_id = o.id AND a.operation = 'authorise' AND a.attempt = o.payment_attempt
+                     AND a.state = 'succeeded') END AS authorised_until,
+       (SELECT json_agg(json_build_array(s.id, s.n, c.attempt, s.share_amount) ORDER BY s.n)
+          FROM shipments s JOIN payment_operations c
+            ON c.order_id = s.order_id AND c.operation = 'capture' AND c.n = s.n
+         WHERE s.order_id = o.id AND s.state = 'preparing') AS shipping,
+       NOT EXISTS (SELECT FROM order_lines l WHERE l.order_id = o.id AND l.shipped_quantity < l.quantity) AS everything
 FROM orders o WHERE o.id = :order_id
 """)
+
+_CLOSE_AFTER = text("UPDATE orders SET close_at = now() + CAST(:window AS interval) WHERE id = :order_id")
 
 _STATUS = text("SELECT status FROM orders WHERE id = :order_id")
 
@@ -68,6 +83,11 @@ async def clear_flag(session: AsyncSession, order_id: UUID) -> bool:
     return (await session.execute(_CLEAR_FLAG, {"order_id": order_id})).first() is not None
 
 
+async def close_after(session: AsyncSession, order_id: UUID, window: timedelta) -> None:
+    """Say when an order that has arrived is closed, if nothing comes back."""
+    await session.execute(_CLOSE_AFTER, {"order_id": order_id, "window": window})
+
+
 async def restart(session: AsyncSession, order_id: UUID) -> PlaceOrder:
     """Return what starts a workflow that goes on from an order's row.
 
@@ -96,7 +116,18 @@ def _snapshot(row: RowMapping) -> OrderSnapshot:
         payment_deadline=row["payment_deadline"],
         decline_code=row["decline_code"],
         messages=tuple(row["messages"]),
+        capture=CapturePolicy(row["capture_policy"]),
+        refunding=tuple(row["refunding"]),
+        shipping=tuple(_pending(shipment, row) for shipment in row["shipping"] or ()),
+        sent=row["sent"],
+        authorised_until=row["authorised_until"],
+        close_at=row["close_at"],
     )
+
+
+def _pending(shipment: tuple[str, int, int, int], row: RowMapping) -> PendingShipment:
+    id_, n, attempt, share = shipment
+    return PendingShipment(UUID(id_), n, attempt, Money(share, row["currency"]), last=row["everything"])
 
 
 # As people ask for them --------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from ipaddress import ip_network
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.captures import CapturePolicy
+
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message is one line for the person who starts the program."""
@@ -55,6 +57,18 @@ class Settings(BaseSettings):
     secret: str = Field(
         min_length=32,
         description="Encrypts the keys that tokens are signed with, and makes the links in mails. The same everywhere.",
+    )
+    capture: CapturePolicy = Field(
+        default=CapturePolicy.PLACEMENT,
+        description="When an order's money is taken: at its `placement`, or with each `shipment` its share.",
+    )
+    close_after_days: int = Field(
+        default=30, ge=0, le=3_650, description="Days after its delivery that an order stays open for returns."
+    )
+    support_refund_limit: int = Field(
+        default=5_000,
+        ge=0,
+        description="What may be refunded of one order with the scope `refunds:limited`, in minor units.",
     )
     service_token: str = Field(
         default="",
@@ -152,6 +166,11 @@ class Settings(BaseSettings):
     def stripe_webhook_secrets(self) -> tuple[str, ...]:
         """Return the secrets that an event may be signed with."""
         return tuple(secret.strip() for secret in self.stripe_webhook_secret.split(",") if secret.strip())
+
+    @property
+    def close_after(self) -> timedelta:
+        """Return how long an order stays open after its delivery."""
+        return timedelta(days=self.close_after_days)
 
     @property
     def hold(self) -> timedelta:

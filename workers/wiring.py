@@ -14,6 +14,8 @@ from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
 from activities.payments import PaymentActivities
 from activities.ports import Links, Mailer, PaymentProvider, Renderer
+from activities.refunds import RefundActivities
+from activities.shipments import ShipmentActivities
 from activities.sweeps import Sweeps
 from activities.webhooks import WebhookChores
 from clients.messages import MessageClient
@@ -21,6 +23,7 @@ from clients.orders import OrderClient
 from clients.payment_events import PaymentEventDesk
 from contracts.queues import TaskQueue
 from db.engine import Sessions
+from workers.request_ids import RequestIds
 from workers.runner import WORKFLOW_RUNNER
 from workflows.chore import ChoreWorkflow
 from workflows.message import MessageWorkflow
@@ -41,6 +44,7 @@ class Resources:
     temporal: Client
     links: Links
     hold: timedelta = timedelta(minutes=30)
+    close_after: timedelta = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class QueueWork:
 def order_work(resources: Resources) -> QueueWork:
     """Workflows of orders, with their steps on PostgreSQL as local activities."""
     orders = OrderActivities(resources.sessions)
+    refunds = RefundActivities(resources.sessions, resources.payments)
+    shipments = ShipmentActivities(resources.sessions, resources.close_after)
     steps: list[Callable[..., Any]] = [
         orders.open,
         orders.place,
@@ -69,6 +75,14 @@ def order_work(resources: Resources) -> QueueWork:
         orders.expire,
         orders.advance,
         orders.flag,
+        refunds.begin,
+        refunds.begin_again,
+        refunds.settle,
+        refunds.abandon,
+        shipments.begin,
+        shipments.send,
+        shipments.abandon,
+        shipments.deliver,
     ]
     return QueueWork(activities=steps, workflows=[OrderWorkflow], slots=100, local=True)
 
@@ -76,7 +90,8 @@ def order_work(resources: Resources) -> QueueWork:
 def payment_work(resources: Resources) -> QueueWork:
     """Calls to the payment provider."""
     payments = PaymentActivities(resources.sessions, resources.payments)
-    return QueueWork(activities=[payments.authorise, payments.capture, payments.reverse])
+    refunds = RefundActivities(resources.sessions, resources.payments)
+    return QueueWork(activities=[payments.authorise, payments.capture, payments.reverse, refunds.give_back])
 
 
 def notification_work(resources: Resources) -> QueueWork:
@@ -121,6 +136,7 @@ def create_worker(client: Client, queue: str, work: QueueWork) -> Worker:
             workflows=work.workflows,
             activities=work.activities,
             workflow_runner=WORKFLOW_RUNNER,
+            interceptors=[RequestIds()],
             no_remote_activities=True,
             max_concurrent_local_activities=work.slots,
             max_concurrent_workflow_tasks=work.slots,
@@ -133,6 +149,7 @@ def create_worker(client: Client, queue: str, work: QueueWork) -> Worker:
         workflows=work.workflows,
         activities=work.activities,
         workflow_runner=WORKFLOW_RUNNER,
+        interceptors=[RequestIds()],
         max_concurrent_activities=work.slots,
         graceful_shutdown_timeout=_GRACE,
         max_heartbeat_throttle_interval=timedelta(seconds=2),
