@@ -3,8 +3,8 @@
 from db.audit.checks import Check, Invariant, Subject
 
 _ONCE = """
-SELECT order_id, template, channel, n, count(*) AS messages FROM notifications
-GROUP BY order_id, template, channel, n HAVING count(*) > 1
+SELECT order_id, user_id, template, channel, n, count(*) AS messages FROM notifications
+GROUP BY order_id, user_id, template, channel, n HAVING count(*) > 1
 """
 
 _MESSAGE_ID = """
@@ -13,11 +13,11 @@ GROUP BY message_id HAVING count(*) > 1
 """
 
 _SENT_AT = """
-SELECT id, order_id, template, state, sent_at FROM notifications WHERE (state = 'sent') <> (sent_at IS NOT NULL)
+SELECT id, order_id, user_id, template, state, sent_at FROM notifications WHERE (state = 'sent') <> (sent_at IS NOT NULL)
 """
 
 _CLAIM = """
-SELECT id, order_id, template, attempts, claimed_until FROM notifications
+SELECT id, order_id, user_id, template, attempts, claimed_until FROM notifications
 WHERE state = 'sending' AND coalesce(claimed_until, created_at) < now() - CAST(:claim AS interval)
 """
 
@@ -66,7 +66,7 @@ WHERE status = 'payment_required'
 """
 
 _UNDELIVERED = """
-SELECT id, order_id, template, state, attempts, code, created_at FROM notifications
+SELECT id, order_id, user_id, template, state, attempts, code, created_at FROM notifications
 WHERE state IN ('pending', 'sending') AND created_at <= now() - CAST(:message AS interval)
 """
 
@@ -76,7 +76,7 @@ NO_MESSAGE_TWICE = Invariant(
     "I6",
     "No message is handed over twice",
     (
-        Check("one_message", "one message for each order, template, channel and n", _MESSAGES, _ONCE),
+        Check("one_message", "one message for each order or account, template, channel and n", _MESSAGES, _ONCE),
         Check("one_message_id", "a Message-ID names one message", _MESSAGES, _MESSAGE_ID),
         Check("sent_at_a_moment", "a sent message says when, and no other does", _MESSAGES, _SENT_AT),
         Check("claim_runs_out", "a claim on a message does not outlive its time", _MESSAGES, _CLAIM),

@@ -61,6 +61,18 @@ BREAKS = [
         messages=2,
     ),
     breaking(
+        "one_message",
+        "ALTER TABLE notifications DROP CONSTRAINT notifications_once_a_user",
+        "INSERT INTO users (id, email) VALUES (:placed, 'somebody@example.com')",
+        "INSERT INTO notifications (id, user_id, template, channel, n, state, message_id, attempts)"
+        " SELECT uuidv7(), :placed, 'verify_email', 'email', 1, 'pending', '<' || number || '@everorder>', 0"
+        " FROM generate_series(1, 2) AS number",
+        order_id=None,
+        user_id=":placed",
+        template="verify_email",
+        messages=2,
+    ),
+    breaking(
         "one_message_id",
         "UPDATE notifications SET message_id = '<same@everorder>' WHERE order_id IN (:placed, :shipped)",
         message_id="<same@everorder>",
@@ -166,6 +178,16 @@ BREAKS = [
         "message_is_delivered",
         "UPDATE notifications SET created_at = now() - interval '25 hours' WHERE order_id = :placed",
         order_id=":placed",
+        state="pending",
+    ),
+    breaking(
+        "message_is_delivered",
+        "INSERT INTO users (id, email) VALUES (:placed, 'somebody@example.com')",
+        "INSERT INTO notifications (id, user_id, template, channel, n, state, message_id, attempts, created_at)"
+        " VALUES (uuidv7(), :placed, 'verify_email', 'email', 1, 'pending', '<1@everorder>', 0,"
+        " now() - interval '25 hours')",
+        order_id=None,
+        user_id=":placed",
         state="pending",
     ),
     # I9
