@@ -32,6 +32,7 @@ from contracts.failures import refusal_code
 from contracts.orders import (
     PLACE_UPDATE_ID,
     Cancel,
+    Claim,
     MarkDelivered,
     OrderOutcome,
     Pay,
@@ -197,6 +198,18 @@ class OrderClient:
             await self._handle(order_id).signal(OrderWorkflow.cancel_order, cancel, rpc_timeout=_CALL)
         except RPCError as error:
             raise _unavailable(error) from None
+
+    async def claimed(self, order_id: UUID, customer_id: UUID) -> None:
+        """Tell an order that its buyer has an account now. One that is over has no need to know.
+
+        Raises:
+            TemporarilyUnavailableError: Temporal is away; the order learns it at its next step.
+        """
+        try:
+            await self._handle(order_id).signal(OrderWorkflow.claimed, Claim(customer_id), rpc_timeout=_CALL)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise _unavailable(error) from None
 
     async def payment_event(self, order_id: UUID, event: PaymentEvent) -> None:
         """Tell an order that something has happened to its payment; from here on Temporal keeps it.

@@ -1,6 +1,12 @@
 """What reconciliation may find when it compares orders, their workflows and the provider's ledger."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
+from uuid import UUID
+
+from domain.order_states import CANCELLABLE, UNPAID, UNPLACED_ENDS, OrderStatus
 
 
 class FindingKind(StrEnum):
@@ -11,7 +17,7 @@ class FindingKind(StrEnum):
     ROW_RESTORED = "row_restored"
     """An order's row is older than what its workflow did: the workflow begins anew from the row."""
     ROW_RESTORED_AFTER_END = "row_restored_after_end"
-    """An order's row is open and its workflow has ended it: it is cancelled again."""
+    """An order's row is open and its workflow has undone it, or was about to: it is cancelled again."""
     ROW_RESTORED_AFTER_SHIPMENT = "row_restored_after_shipment"
     """The goods have left the house, and the row does not know: a person has to look."""
     ROW_LOST = "row_lost"
@@ -22,9 +28,69 @@ class FindingKind(StrEnum):
     """The provider has a payment that no operation stands for: it is given back."""
     PAYMENT_OF_ENDED_ORDER = "payment_of_ended_order"
     """An order that is over has money or holds some: it is given back."""
-    RETURN_REFUSED = "return_refused"
-    """The provider does not give a payment back."""
+    NOT_HEALED = "not_healed"
+    """Putting it in order was refused, by the provider or by the books."""
     AMOUNT_DIFFERS = "amount_differs"
     """The provider has taken or given back another amount than the books say."""
     DISPUTE_UNKNOWN = "dispute_unknown"
     """A payment is disputed and its order does not say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowStanding:
+    """The newest workflow of an order. `status` is where it saw the order last; None: it has not seen it yet."""
+
+    order_id: UUID
+    running: bool
+    completed: bool
+    status: OrderStatus | None
+    cart_id: UUID | None
+    began_at: datetime
+
+
+class Remedy(StrEnum):
+    """What puts an open order and its workflow in order again."""
+
+    RESUME = "resume"
+    BEGIN_ANEW = "begin_anew"
+    CANCEL_AGAIN = "cancel_again"
+    CALL_OPERATOR = "call_operator"
+
+
+KIND_OF = MappingProxyType(
+    {
+        Remedy.RESUME: FindingKind.WORKFLOW_LOST,
+        Remedy.BEGIN_ANEW: FindingKind.ROW_RESTORED,
+        Remedy.CANCEL_AGAIN: FindingKind.ROW_RESTORED_AFTER_END,
+        Remedy.CALL_OPERATOR: FindingKind.ROW_RESTORED_AFTER_SHIPMENT,
+    }
+)
+
+_PROGRESS = (OrderStatus.PLACED, OrderStatus.FULFILLING, OrderStatus.SHIPPED, OrderStatus.DELIVERED, OrderStatus.CLOSED)
+_UNDOING = UNPLACED_ENDS | {OrderStatus.CANCELLING}
+_ON_ITS_WAY = frozenset({OrderStatus.SHIPPED, OrderStatus.DELIVERED, OrderStatus.CLOSED})
+
+
+def remedy(row: OrderStatus, workflow: WorkflowStanding | None) -> Remedy | None:
+    """Judge an open order that has been left alone for a while, by its row and by its newest workflow.
+
+    A row that is ahead of a running workflow is as it should be: the workflow repeats its step when a worker is back.
+    One that is behind was restored from an older copy. What a workflow has ended is ended again; goods that have left
+    the house can not be called back by a program. None: nothing is wrong.
+    """
+    if workflow is None or workflow.status is None or workflow.status == row:
+        return None if workflow and workflow.running else Remedy.RESUME
+    if workflow.status in _UNDOING and row in CANCELLABLE:
+        return Remedy.CANCEL_AGAIN
+    if workflow.status in _ON_ITS_WAY and _is_behind(row, workflow.status):
+        return Remedy.CALL_OPERATOR
+    if workflow.running:
+        return Remedy.BEGIN_ANEW if _is_behind(row, workflow.status) else None
+    return Remedy.RESUME
+
+
+def _is_behind(row: OrderStatus, workflow: OrderStatus) -> bool:
+    """Tell whether a workflow has gone further than the row knows. An unpaid order may have gone back and forth."""
+    if row in UNPAID:
+        return True
+    return row in _PROGRESS and workflow in _PROGRESS and _PROGRESS.index(row) < _PROGRESS.index(workflow)

@@ -137,6 +137,13 @@ class Settings(BaseSettings):
         "with commas between them. Empty: none are taken.",
     )
 
+    reconciliation_grace: float = Field(
+        default=600.0,
+        ge=1,
+        le=86_400,
+        description="Seconds that an order must have been left alone before reconciliation judges it.",
+    )
+
     smtp_host: str = Field(default="127.0.0.1", description="Mail server.")
     smtp_port: int = Field(default=25, ge=1, le=65_535, description="Port of the mail server.")
     smtp_username: str = Field(default="", description="User at the mail server; empty: no authentication.")

@@ -85,7 +85,16 @@ async def open_resources(settings: Settings, client: Client) -> AsyncIterator[Re
     )
     try:
         links = StorefrontLinks(settings.storefront_url, settings.secret)
-        yield Resources(create_sessions(engine), provider, mailer, JinjaRenderer(), client, links, settings.hold, settings.close_after)
+        yield Resources(
+            create_sessions(engine),
+            provider,
+            mailer,
+            JinjaRenderer(),
+            client,
+            links,
+            settings.hold,
+            settings.close_after,
+        )
     finally:
         await provider.close()
         await engine.dispose()

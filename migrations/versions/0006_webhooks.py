@@ -109,7 +109,7 @@ def _reports() -> None:
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "kind IN ('workflow_lost', 'row_restored', 'row_restored_after_end', 'row_restored_after_shipment',"
-            " 'row_lost', 'payment_adopted', 'payment_returned', 'payment_of_ended_order', 'return_refused',"
+            " 'row_lost', 'payment_adopted', 'payment_returned', 'payment_of_ended_order', 'not_healed',"
             " 'amount_differs', 'dispute_unknown')",
             name="reconciliation_findings_kind",
         ),

@@ -1,0 +1,71 @@
+"""The chores: one round of reconciliation, over the last days or over everything."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from temporalio import activity
+
+from activities.heartbeats import heartbeats
+from activities.ports import PaymentProvider
+from activities.reconciliation.adopting import Adoption
+from activities.reconciliation.journal import Journal
+from activities.reconciliation.orders import OrderRound
+from activities.reconciliation.payments import LedgerRound
+from activities.reconciliation.ports import Standings, Starts
+from contracts.reconciliation import RECONCILE_ALL, RECONCILE_LATEST
+from db.engine import Sessions
+from models.columns import utc_now
+
+WINDOW = timedelta(days=3)
+"""How far back the usual round reads the ledger. What changes on older payments is told by webhooks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """`grace`: how long an order must have been left alone before it is judged; `hold`: how long stock may be held."""
+
+    grace: timedelta
+    hold: timedelta
+
+
+class ReconciliationChores:
+    """Implements reconciliation with PostgreSQL, a provider and Temporal. Memory is bounded by a page of each."""
+
+    def __init__(
+        self, sessions: Sessions, provider: PaymentProvider, standings: Standings, starts: Starts, patience: Patience
+    ) -> None:
+        self._sessions = sessions
+        self._provider = provider
+        self._standings = standings
+        self._starts = starts
+        self._patience = patience
+
+    @activity.defn(name=RECONCILE_LATEST)
+    async def latest(self) -> int:
+        """Compare all open orders and workflows and the latest payments; return how many things were put in order.
+
+        Raises:
+            ProviderUnavailableError, TemporarilyUnavailableError: a peer is away; the report stays without an end.
+        """
+        return await self._round(utc_now() - WINDOW)
+
+    @activity.defn(name=RECONCILE_ALL)
+    async def everything(self) -> int:
+        """Compare the whole ledger as well; return how many things were put in order."""
+        return await self._round(None)
+
+    async def _round(self, since: datetime | None) -> int:
+        """Compare orders with workflows first, so that a lost order's payment is no workflow's any more."""
+        before = utc_now() - self._patience.grace
+        hold = self._patience.hold
+        adoption = Adoption(self._sessions, self._provider, hold)
+        peers = (self._standings, self._starts, adoption)
+        async with heartbeats():
+            journal = await Journal.begin(self._sessions, since)
+            compared = OrderRound(self._sessions, *peers, hold=hold, before=before)
+            await compared.open_orders(journal)
+            await compared.strays(journal)
+            ledger = LedgerRound(self._sessions, self._provider, *peers, hold=hold, before=before)
+            await ledger.payments(journal, since)
+            await journal.end(complete=since is None)
+        return journal.healed
