@@ -65,6 +65,10 @@ class Outbox:
         if notification_id is not None and self._messages is not None:
             self._due.append((self._messages, notification_id))
 
+    def begin(self, client: Begins, id_: UUID) -> None:
+        """Have something begun that nobody would miss."""
+        self._due.append((client, id_))
+
     def erase(self, user_id: UUID) -> None:
         """Have an account erased."""
         if self._erasures is not None:

@@ -83,8 +83,10 @@ class Caller:
 
     def opens(self, token_digest: str | None, owner: UUID | None, anyway: Scope) -> bool:
         """Tell whether something is the caller's own, by account or by a cart's secret, or needs neither for them."""
-        if self.may(anyway) or (owner is not None and owner == self.user_id):
-            return True
+        return self.may(anyway) or (owner is not None and owner == self.user_id) or self.shows(token_digest)
+
+    def shows(self, token_digest: str | None) -> bool:
+        """Tell whether the caller has shown a cart's secret."""
         if self.cart_token is None or token_digest is None:
             return False
         return compare_digest(digest(self.cart_token), token_digest)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
@@ -125,6 +125,17 @@ FROM unnest(CAST(:line_ids AS uuid[]), CAST(:skus AS text[]), CAST(:quantities A
 JOIN variants v ON v.sku = n.sku
 """)
 
+_CLAIM = (
+    update(_CARTS)
+    .where(_CARTS.c.id == bindparam("cart"))
+    .values(customer_id=bindparam("customer"), token_digest=None, updated_at=func.now())
+    .returning(*_COLUMNS)
+)
+
+_CLAIM_ORDERS = text("""
+UPDATE orders SET customer_id = :customer, updated_at = now() WHERE cart_id = :cart AND customer_id IS NULL RETURNING id
+""")
+
 _SET_STATUS = text("UPDATE carts SET status = :status, updated_at = now() WHERE id = :cart")
 
 _REOPEN = text("""
@@ -133,13 +144,22 @@ UPDATE carts SET status = 'open', checkout_attempt = checkout_attempt + 1, updat
 
 
 async def create(
-    session: AsyncSession, *, currency: str, token_digest: str, reference: str | None = None
+    session: AsyncSession,
+    *,
+    currency: str,
+    token_digest: str | None,
+    customer_id: UUID | None = None,
+    reference: str | None = None,
 ) -> CartRow | None:
-    """Open a cart, or return None when one with this reference exists already, also if it came to be just now."""
+    """Open a cart, or return None when one with this reference exists already, also if it came to be just now.
+
+    It is opened by a secret, or belongs to an account.
+    """
     statement = insert(_CARTS).values(
         id=new_id(),
         currency=currency,
         token_digest=token_digest,
+        customer_id=customer_id,
         reference=reference,
         status=CartStatus.OPEN,
         checkout_attempt=1,
@@ -243,6 +263,16 @@ async def replace_lines(session: AsyncSession, cart_id: UUID, new: Sequence[NewL
         "unit_prices": [line.unit_price for line in new],
     }
     await session.execute(_REPLACE_LINES, values)
+
+
+async def claim(session: AsyncSession, cart_id: UUID, customer_id: UUID) -> tuple[CartRow, Sequence[UUID]]:
+    """Give a locked cart and the orders that came out of it to an account; its secret opens them no more.
+
+    Return the cart and the ids of the orders that were nobody's.
+    """
+    given = {"cart": cart_id, "customer": customer_id}
+    cart = _cart((await session.execute(_CLAIM, given)).one())
+    return cart, (await session.execute(_CLAIM_ORDERS, given)).scalars().all()
 
 
 async def change(session: AsyncSession, cart_id: UUID, changes: Mapping[str, Any]) -> CartRow:

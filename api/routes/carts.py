@@ -8,16 +8,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import quotes
 from api.access import own_cart, own_cart_locked
-from api.deps import CallerDep, Read, SettingsDep, Write
+from api.deps import CallerDep, OutboxDep, Read, ResourcesDep, SettingsDep, UserId, Write
 from api.errors import InvalidRequestError, ProblemError
-from api.idempotency import IdempotentRoute
+from api.idempotency import IdempotentRoute, cart_owner
 from api.openapi import problems
+from api.outbox import Outbox
 from api.postal import deliverable
 from api.schemas.carts import Cart, CartChanges, LineQuantity, NewCart, NewLine, NewLines, OpenedCart, ShippingMethod
 from api.schemas.fields import MOST_LINES, Sku
 from api.schemas.lists import Page
 from api.security import Caller, Scope, digest, new_secret
-from db import carts
+from clients.claims import OrderClaims
+from clients.orders import OrderClient
+from db import carts, idempotency
 from db.carts import CartLineRow, CartRow
 from domain.errors import (
     CartCheckedOutError,
@@ -38,15 +41,19 @@ _ON_CHANGE = problems(401, 404, 409, 413)
 async def open_cart(
     response: Response, session: Write, settings: SettingsDep, caller: CallerDep, body: NewCart | None = None
 ) -> OpenedCart:
-    """Open a cart. Its `token` is shown this once; a `reference` that was used before gives the cart that it opened."""
+    """Open a cart: of an account, or of a guest, to whom its `token` is shown this once.
+
+    A `reference` that was used before gives the cart that it opened.
+    """
     wanted = body or NewCart()
     if wanted.reference is not None:
         caller.require(Scope.ORDERS_IMPORT)
-    secret = new_secret()
+    secret = None if caller.user_id else new_secret()
     cart = await carts.create(
         session,
         currency=wanted.currency or settings.currency,
-        token_digest=digest(secret),
+        token_digest=digest(secret) if secret else None,
+        customer_id=caller.user_id,
         reference=wanted.reference,
     )
     if cart is not None:
@@ -113,6 +120,32 @@ def _deliverable(changes: CartChanges) -> CartChanges:
     given = {"shipping_address": changes.shipping_address, "billing_address": changes.billing_address}
     written = {part: deliverable(address, "body", part) for part, address in given.items() if address is not None}
     return changes.model_copy(update=written)
+
+
+@router.post("/{cart_id}/claim", responses=problems(401, 403, 404))
+async def claim_cart(
+    cart_id: UUID, session: Write, caller: CallerDep, user_id: UserId, resources: ResourcesDep, outbox: OutboxDep
+) -> Cart:
+    """Give a guest's cart, and the orders that came out of it, to the account of whoever shows both.
+
+    It stands beside the carts that the account has. Its secret opens nothing any more.
+    """
+    cart = await carts.lock(session, cart_id)
+    if cart.customer_id != user_id:
+        cart = await _claimed(session, caller, cart, user_id, resources.orders, outbox)
+    return quotes.show(cart, await carts.lines(session, cart))
+
+
+async def _claimed(
+    session: AsyncSession, caller: Caller, cart: CartRow, user_id: UUID, orders: OrderClient, outbox: Outbox
+) -> CartRow:
+    if cart.customer_id is not None or cart.token_digest is None or not caller.shows(cart.token_digest):
+        raise NotFoundError("no such cart")
+    await idempotency.forget(session, cart_owner(cart.token_digest))
+    claimed, orders_of_it = await carts.claim(session, cart.id, user_id)
+    for order_id in orders_of_it:
+        outbox.begin(OrderClaims(orders, user_id), order_id)
+    return claimed
 
 
 async def _opened_before(session: AsyncSession, wanted: NewCart) -> OpenedCart:

@@ -46,6 +46,9 @@ class OrdersDouble(OrderClient):
         self.request_ids.append(request_id)
         return self._answer(order_id, cancel, wait)
 
+    async def claimed(self, order_id: UUID, customer_id: UUID) -> None:
+        self.told.append((order_id, customer_id))
+
     async def accepted_cart(self, order_id: UUID) -> UUID | None:
         return self.accepted.get(order_id)
 
