@@ -14,6 +14,7 @@ from api.middleware import front_door
 from api.rate_limits import RateLimits
 from api.routes import (
     addresses,
+    auth,
     carts,
     catalog,
     checkout,
@@ -23,6 +24,7 @@ from api.routes import (
     orders,
     platform,
     preferences,
+    users,
     webhooks,
 )
 from api.services import VARIABLE, Service, parse
@@ -40,7 +42,7 @@ ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
     Service.ORDERS: (checkout.router, orders.router),
     Service.PAYMENTS: (webhooks.router,),
     Service.NOTIFICATIONS: (notifications.router,),
-    Service.USERS: (addresses.router, preferences.router),
+    Service.USERS: (auth.router, users.router, addresses.router, preferences.router),
 }
 
 _TAGS = [

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from starlette.requests import Request
 
 from api.access_tokens import AccessTokens
+from api.login_limits import LoginLimits
+from api.logins import Logins
 from api.outbox import Begins, Outbox, Post
 from api.passwords import Passwords
 from api.security import Caller, Scope, guest, is_service, person, service
@@ -51,11 +53,19 @@ class Resources:
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self.reads = async_sessionmaker(reading, class_=ReadSession, expire_on_commit=False, autoflush=False)
         self.writes = async_sessionmaker(engine, class_=WriteSession, expire_on_commit=False, autoflush=False)
-        self.statements = single_statements(create_sessions(engine))
-        self.keyring = Keyring(create_sessions(engine), settings.secret)
+        self.sessions = create_sessions(engine)
+        self.statements = single_statements(self.sessions)
+        self.keyring = Keyring(self.sessions, settings.secret)
         self.draining = False
         self.access_tokens = AccessTokens(self.keyring, settings.token_issuer, settings.token_audience)
         self.passwords = Passwords(settings.password_memory_kib, settings.password_passes)
+        self.login_limits = LoginLimits(
+            self.statements,
+            settings.secret,
+            account=settings.login_tries_account,
+            address=settings.login_tries_address,
+        )
+        self.logins = Logins(self.sessions, self.passwords, self.access_tokens, self.login_limits, settings.secret)
 
     def drain(self) -> None:
         """Begin to stop: say so where it is asked, and answer whoever waits for an outcome soon."""

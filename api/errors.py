@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.problems import problem
-from domain.errors import CurrencyUnavailableError, EverorderError, UnknownSkuError
+from domain.errors import CurrencyUnavailableError, EverorderError, RateLimitedError, UnknownSkuError
 from domain.money import CurrencyMismatchError
 from domain.order_states import IllegalTransitionError
 
@@ -28,6 +28,7 @@ _CODE_OF_STATUS = {
     400: "validation_error",
     404: "not_found",
     405: "method_not_allowed",
+    408: "request_timeout",
     413: "payload_too_large",
 }
 
@@ -90,7 +91,10 @@ async def refusal(request: Request, error: Exception) -> Response | None:
 
 
 async def _refused(request: Request, error: EverorderError) -> Response:
-    return problem(request, error.code, str(error), _members(error))
+    answer = problem(request, error.code, str(error), _members(error))
+    if isinstance(error, RateLimitedError):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def _members(error: EverorderError) -> dict[str, Any]:

@@ -12,11 +12,18 @@ from models.columns import new_id
 SESSION_LIFE = timedelta(days=30)
 """How long a session lasts after it was last used."""
 
-_OPEN = text("""
-WITH opened AS (
-    INSERT INTO user_sessions (id, user_id, expires_at) VALUES (:id, :user_id, now() + CAST(:life AS interval))
+# Who changes the password changes the row of the person, so it waits for this, or this waits for it and finds another.
+_BEGIN = text("""
+WITH proven AS (
+    SELECT id FROM users
+    WHERE id = :user_id AND erased_at IS NULL AND (CAST(:hash AS text) IS NULL OR password_hash = :hash)
+    FOR SHARE
+), begun AS (
+    INSERT INTO user_sessions (id, user_id, expires_at)
+    SELECT :id, id, now() + CAST(:life AS interval) FROM proven
+    RETURNING id
 )
-INSERT INTO refresh_tokens (digest, session_id) VALUES (:digest, :id)
+INSERT INTO refresh_tokens (digest, session_id) SELECT :digest, id FROM begun RETURNING session_id
 """)
 
 # The row of the session is locked first: two refreshes of one session come one after the other.
@@ -60,12 +67,16 @@ WHERE user_id = :user_id AND revoked_at IS NULL AND id IS DISTINCT FROM CAST(:bu
 """)
 
 _FORGET = text("""
-WITH gone AS (
-    SELECT id FROM user_sessions WHERE expires_at < now() - CAST(:after AS interval) ORDER BY expires_at LIMIT :most
-), forgotten AS (
-    DELETE FROM user_sessions WHERE id IN (SELECT id FROM gone) RETURNING id
+WITH sessions AS (
+    DELETE FROM user_sessions WHERE id IN (
+        SELECT id FROM user_sessions WHERE expires_at < now() ORDER BY expires_at LIMIT :most
+    ) RETURNING 1
+), tokens AS (
+    DELETE FROM refresh_tokens WHERE digest IN (
+        SELECT digest FROM refresh_tokens WHERE used_at < now() - CAST(:life AS interval) ORDER BY used_at LIMIT :most
+    ) RETURNING 1
 )
-SELECT count(*) FROM forgotten
+SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM tokens)
 """)
 
 
@@ -78,11 +89,14 @@ class Refreshing:
     roles: list[str]
 
 
-async def begin(session: AsyncSession, user_id: UUID, digest: str) -> UUID:
-    """Begin a session with the digest of its first refresh token, and return its id."""
-    id_ = new_id()
-    await session.execute(_OPEN, {"id": id_, "user_id": user_id, "digest": digest, "life": SESSION_LIFE})
-    return id_
+async def begin(session: AsyncSession, user_id: UUID, digest: str, *, proven: str | None = None) -> UUID | None:
+    """Begin a session with the digest of its first refresh token, and return its id.
+
+    None: the person is erased, or no longer has the password whose hash was `proven`.
+    """
+    values = {"id": new_id(), "user_id": user_id, "digest": digest, "hash": proven, "life": SESSION_LIFE}
+    begun: UUID | None = (await session.execute(_BEGIN, values)).scalar_one_or_none()
+    return begun
 
 
 async def lock(session: AsyncSession, digest: str) -> Refreshing | None:
@@ -119,7 +133,7 @@ async def revoke_all(session: AsyncSession, user_id: UUID, *, but: UUID | None =
     await session.execute(_REVOKE_ALL, {"user_id": user_id, "but": but})
 
 
-async def forget_ended(session: AsyncSession, *, after: timedelta, most: int) -> int:
-    """Delete sessions that ended long enough ago, and return how many they were."""
-    forgotten: int = (await session.execute(_FORGET, {"after": after, "most": most})).scalar_one()
+async def forget_ended(session: AsyncSession, most: int) -> int:
+    """Delete sessions that have ended, and tokens that were used as long ago; return how many they were."""
+    forgotten: int = (await session.execute(_FORGET, {"life": SESSION_LIFE, "most": most})).scalar_one()
     return forgotten

@@ -47,6 +47,30 @@ class ConflictError(EverorderError):
     code = "conflict"
 
 
+class TakenError(EverorderError):
+    """A name that must be unique belongs to something else already."""
+
+    code = "name_taken"
+
+
+class InUseError(EverorderError):
+    """Something else still needs the thing that is to be deleted."""
+
+    code = "in_use"
+
+
+class PreconditionFailedError(EverorderError):
+    """Somebody else has changed the thing since it was read."""
+
+    code = "precondition_failed"
+
+
+class PreconditionRequiredError(EverorderError):
+    """A change has to say which version of the thing it was made for."""
+
+    code = "precondition_required"
+
+
 class CartEmptyError(EverorderError):
     """There is nothing in the cart to buy."""
 

@@ -37,9 +37,9 @@ def moment() -> Any:
     )
 
 
-def optional_moment() -> Any:
+def optional_moment(*, index: bool = False) -> Any:
     """Declare a moment that may not have come yet."""
-    return Field(default=None, sa_type=DateTime(timezone=True), nullable=True)
+    return Field(default=None, sa_type=DateTime(timezone=True), nullable=True, index=index)
 
 
 def later_moment() -> Any:

@@ -2,20 +2,22 @@
 
 from datetime import datetime
 
-from sqlalchemy import Double, Text
+from sqlalchemy import Text
 from sqlmodel import Field, SQLModel
 
-from models.columns import later_moment, moment
+from models.columns import later_moment
 
 
 class LoginAllowance(SQLModel, table=True):
-    """A bucket of tries (`key` says whose): `tries` were left at `counted_at`, and come back with time."""
+    """The tries that an account or an address has, by `key`: all of them again at `full_at`.
+
+    Each try moves `full_at` further into the future, and one that would move it too far is refused (the generic cell
+    rate algorithm, which needs no more than this one moment).
+    """
 
     __tablename__ = "login_allowances"
 
     key: str = Field(sa_type=Text, primary_key=True)
-    tries: float = Field(sa_type=Double)
-    counted_at: datetime = moment()
     full_at: datetime = later_moment()
 
 

@@ -30,7 +30,7 @@ class RefreshToken(SQLModel, table=True):
     digest: str = Field(sa_type=Text, primary_key=True)
     session_id: UUID = Field(foreign_key="user_sessions.id", index=True, ondelete="CASCADE")
     created_at: datetime = moment()
-    used_at: datetime | None = optional_moment()
+    used_at: datetime | None = optional_moment(index=True)
 
 
 class SigningKey(SQLModel, table=True):

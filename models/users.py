@@ -51,7 +51,7 @@ class LinkPurpose(StrEnum):
 
 
 class OneTimeToken(SQLModel, table=True):
-    """A link that works once. Its token is computed from `id` (`domain.one_time_tokens`); only `digest` of it is kept.
+    """A link that works once: using it deletes its row. Its token is computed from `id` (`domain.one_time_tokens`).
 
     `password_hash`, `name`, `phone` and `locale` were chosen in the registration that the link confirms, so that nobody
     else's registration of the same address decides about the password.
@@ -70,4 +70,3 @@ class OneTimeToken(SQLModel, table=True):
     locale: str | None = Field(default=None, sa_type=Text)
     created_at: datetime = moment()
     expires_at: datetime = later_moment()
-    used_at: datetime | None = optional_moment()

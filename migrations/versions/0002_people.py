@@ -41,7 +41,6 @@ def upgrade() -> None:
         sa.Column("locale", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("purpose IN ('verify_email', 'reset_password')", name="one_time_tokens_purpose"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
@@ -72,6 +71,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest"),
     )
     op.create_index(op.f("ix_refresh_tokens_session_id"), "refresh_tokens", ["session_id"], unique=False)
+    op.create_index(op.f("ix_refresh_tokens_used_at"), "refresh_tokens", ["used_at"], unique=False)
     op.create_table(
         "signing_keys",
         sa.Column("kid", sa.Text(), nullable=False),
@@ -85,8 +85,6 @@ def upgrade() -> None:
     op.create_table(
         "login_allowances",
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("tries", sa.Double(), nullable=False),
-        sa.Column("counted_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("full_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )

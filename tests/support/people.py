@@ -70,5 +70,6 @@ class People:
         refresh = new_secret()
         async with self._sessions.begin() as session:
             session_id = await sessions.begin(session, user_id, digest(refresh))
+        assert session_id is not None, f"{email} is erased"
         access = await self._tokens.issue(Identity(user_id, session_id, frozenset(roles)))
         return Person(user_id, email, password, session_id, access, refresh)
