@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 import structlog
 import uvloop
@@ -92,8 +93,9 @@ async def open_resources(settings: Settings, client: Client) -> AsyncIterator[Re
             JinjaRenderer(),
             client,
             links,
-            settings.hold,
-            settings.close_after,
+            hold=settings.hold,
+            close_after=settings.close_after,
+            reconciliation_grace=timedelta(seconds=settings.reconciliation_grace),
         )
     finally:
         await provider.close()

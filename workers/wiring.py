@@ -14,6 +14,7 @@ from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
 from activities.payments import PaymentActivities
 from activities.ports import Links, Mailer, PaymentProvider, Renderer
+from activities.reconciliation.chores import Patience, ReconciliationChores
 from activities.refunds import RefundActivities
 from activities.shipments import ShipmentActivities
 from activities.sweeps import Sweeps
@@ -21,6 +22,7 @@ from activities.webhooks import WebhookChores
 from clients.messages import MessageClient
 from clients.orders import OrderClient
 from clients.payment_events import PaymentEventDesk
+from clients.standings import OrderStandings
 from contracts.queues import TaskQueue
 from db.engine import Sessions
 from workers.request_ids import RequestIds
@@ -45,6 +47,7 @@ class Resources:
     links: Links
     hold: timedelta = timedelta(minutes=30)
     close_after: timedelta = timedelta(days=30)
+    reconciliation_grace: timedelta = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,26 @@ def maintenance_work(resources: Resources) -> QueueWork:
     desk = PaymentEventDesk(resources.sessions, OrderClient(resources.temporal), resources.hold)
     events = WebhookChores(resources.sessions, desk)
     keys = IdempotencyChores(resources.sessions)
-    chores: list[Callable[..., Any]] = [sweeps.messages, events.sweep, events.forget, keys.expire]
+    reconciliation = _reconciliation(resources)
+    chores: list[Callable[..., Any]] = [
+        sweeps.messages,
+        events.sweep,
+        events.forget,
+        keys.expire,
+        reconciliation.latest,
+        reconciliation.everything,
+    ]
     return QueueWork(activities=chores, workflows=[ChoreWorkflow], slots=5)
+
+
+def _reconciliation(resources: Resources) -> ReconciliationChores:
+    return ReconciliationChores(
+        resources.sessions,
+        resources.payments,
+        OrderStandings(resources.temporal),
+        OrderClient(resources.temporal),
+        Patience(grace=resources.reconciliation_grace, hold=resources.hold),
+    )
 
 
 WorkOf = Callable[[Resources], QueueWork]
