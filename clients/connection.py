@@ -5,6 +5,7 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.service import TLSConfig
 
+from clients.request_ids import RequestIds
 from contracts.converter import DATA_CONVERTER
 from settings import Settings, SettingsError
 
@@ -48,6 +49,7 @@ async def connect_to(
         identity=identity,
         api_key=api_key,
         tls=tls,
+        interceptors=[RequestIds()],
     )
 
 

@@ -1,6 +1,7 @@
 """The id of every request, and an answer when everything else failed."""
 
 import re
+from time import perf_counter
 
 import structlog
 from starlette.requests import Request
@@ -8,6 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from api.errors import failed
+from api.rate_limits import is_upkeep
+
+log = structlog.get_logger()
 
 _ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
@@ -26,21 +30,31 @@ class RequestIdentity:
         request_id = _request_id(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
-        started = False
+        began = perf_counter()
+        status = None
 
         async def send_with_id(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_id)
         except Exception as error:
-            if started:
+            if status is not None:
                 raise
             await failed(Request(scope), error)(scope, receive, send_with_id)
+        finally:
+            _tell(scope, status, perf_counter() - began)
+
+
+def _tell(scope: Scope, status: int | None, seconds: float) -> None:
+    """Log a request by its route: what stands in its address may be somebody's."""
+    if not is_upkeep(scope["path"]):
+        route = getattr(scope.get("route"), "path", None)
+        log.info("request", method=scope["method"], route=route, status=status, milliseconds=round(seconds * 1000))
 
 
 def _request_id(scope: Scope) -> bytes:
