@@ -1,7 +1,7 @@
 """One order, from the cart to its end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from temporalio import workflow
@@ -22,6 +22,7 @@ from contracts.orders import (
     TimelineEntry,
 )
 from domain.order_states import CANCELLABLE, ENDED, SHIPPED_ONWARD, UNPAID, OrderStatus
+from workflows.alarms import Alarm, first_of
 from workflows.cancelling import Cancelling, CancelRequestedError
 from workflows.commands import Commands
 from workflows.fulfilment import Fulfilment
@@ -113,16 +114,17 @@ class OrderWorkflow:
     # Commands, one at a time ----------------------------------------------------------------------------------------
 
     async def _next_command(self) -> None:
-        """Wait for a command, a request to cancel or the end of the hold, and carry it out."""
-        progress = self._progress
+        """Wait for a command, a request to cancel or the next alarm, and do what it says."""
+        progress, alarm = self._progress, first_of(self._alarms())
         try:
             await workflow.wait_condition(
                 self._something_to_do,
-                timeout=self._payment.until_deadline(),
-                timeout_summary="The hold on the stock runs out",
+                timeout=alarm.wait(workflow.now()) if alarm else None,
+                timeout_summary=alarm.summary if alarm else None,
             )
         except TimeoutError:
-            await self._payment.expire()
+            if alarm is not None:
+                await alarm.ring()
             return
         if progress.cancel is not None:
             await self._cancelling.unwind()
@@ -130,6 +132,10 @@ class OrderWorkflow:
             await self._commands.carry_out_next(self._carry_out)
         elif self._has_to_begin_anew():
             workflow.continue_as_new(replace(self._start, payment_method=None))
+
+    def _alarms(self) -> Iterator[Alarm]:
+        """List what the order does by itself if nobody asks for anything before."""
+        yield from self._payment.alarms()
 
     def _something_to_do(self) -> bool:
         return bool(self._commands) or self._progress.cancel is not None or self._has_to_begin_anew()

@@ -1,6 +1,6 @@
 """Taking an order's money, and giving it back."""
 
-from datetime import timedelta
+from collections.abc import Iterator
 
 from temporalio import workflow
 
@@ -14,6 +14,7 @@ from contracts.payments import (
     ReversePayment,
 )
 from domain.order_states import OrderStatus
+from workflows.alarms import Alarm
 from workflows.progress import Progress
 
 
@@ -42,15 +43,13 @@ class Payment:
             "Try another payment method",
         )
 
-    def until_deadline(self) -> timedelta | None:
-        """Tell how long the stock is still held for an order that waits for a payment."""
+    def alarms(self) -> Iterator[Alarm]:
+        """List what happens by itself to an order that waits for a payment."""
         progress = self._progress
-        if not progress.stands(OrderStatus.PAYMENT_REQUIRED) or progress.known.payment_deadline is None:
-            return None
-        return max(progress.known.payment_deadline - workflow.now(), timedelta(0))
+        if progress.stands(OrderStatus.PAYMENT_REQUIRED) and progress.known.payment_deadline is not None:
+            yield Alarm(progress.known.payment_deadline, "The hold on the stock runs out", self._expire)
 
-    async def expire(self) -> None:
-        """End an order that nobody paid in time."""
+    async def _expire(self) -> None:
         progress = self._progress
         await progress.surely_record(OrderActivities.expire, progress.step, "Nobody paid in time: release the stock")
 
