@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from models.columns import identifier, moment, one_of, optional_moment
@@ -34,6 +34,8 @@ class Notification(SQLModel, table=True):
         CheckConstraint("(order_id IS NULL) <> (user_id IS NULL)", name="notifications_of_one"),
         UniqueConstraint("order_id", "template", "channel", "n", name="notifications_once"),
         UniqueConstraint("user_id", "template", "channel", "n", name="notifications_once_a_user"),
+        # Checked at the end: what is queued for nobody, so that it takes as long, is taken back before.
+        ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE", deferrable=True, initially="DEFERRED"),
         Index(
             "notifications_to_sweep",
             "sweep_at",
@@ -43,7 +45,7 @@ class Notification(SQLModel, table=True):
 
     id: UUID = identifier()
     order_id: UUID | None = Field(default=None, foreign_key="orders.id")
-    user_id: UUID | None = Field(default=None, foreign_key="users.id", ondelete="CASCADE")
+    user_id: UUID | None = Field(default=None)
     token_id: UUID | None = Field(default=None)
     template: str = Field(sa_type=Text)
     channel: str = Field(default="email", sa_type=Text)

@@ -16,7 +16,14 @@ def upgrade() -> None:
         sa.Column("sweep_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
     )
     op.create_foreign_key(
-        "notifications_user_id_fkey", "notifications", "users", ["user_id"], ["id"], ondelete="CASCADE"
+        "notifications_user_id_fkey",
+        "notifications",
+        "users",
+        ["user_id"],
+        ["id"],
+        ondelete="CASCADE",
+        deferrable=True,
+        initially="DEFERRED",
     )
     op.create_check_constraint("notifications_of_one", "notifications", "(order_id IS NULL) <> (user_id IS NULL)")
     op.create_unique_constraint("notifications_once_a_user", "notifications", ["user_id", "template", "channel", "n"])
