@@ -4,12 +4,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, Sequence, Text, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Identity, Index, Integer, Sequence, Text, text
 from sqlmodel import Field, SQLModel
 
 from domain.captures import CapturePolicy
 from domain.order_states import EventType, FailureReason, OrderStatus, PaymentStatus
 from models.columns import document, identifier, moment, one_of, optional_moment
+
+_SECONDS = ARRAY(Integer)
 
 ORDER_NUMBERS = Sequence("order_numbers", start=100001, metadata=SQLModel.metadata)
 
@@ -19,7 +21,8 @@ class Order(SQLModel, table=True):
 
     `reason` says why it failed; `operator_reason` why a person has to look at it. `payment_method` is the
     provider's token that was last offered; `payment_attempt` numbers the authorisations. `refunding_amount` is what
-    refunds under way have reserved of the captured money. All amounts are minor units of `currency`.
+    refunds under way have reserved of the captured money. `payment_retry_delays` (seconds) is empty for a buyer who did
+    not ask for retries; `payment_retry_at` is when the next one is due. All amounts are minor units of `currency`.
     """
 
     __tablename__ = "orders"
@@ -42,6 +45,10 @@ class Order(SQLModel, table=True):
             unique=True,
             postgresql_where=text("status NOT IN ('failed', 'cancelled')"),
         ),
+        Index("orders_by_time", "created_at", "id"),
+        Index("orders_by_status", "status", "created_at", "id"),
+        Index("orders_by_customer", "customer_id", "created_at", "id"),
+        Index("orders_by_email", text("lower(email)"), "created_at", "id"),
         Index("orders_open", "status", "id", postgresql_where=text("status NOT IN ('failed', 'cancelled', 'closed')")),
     )
 
@@ -50,7 +57,7 @@ class Order(SQLModel, table=True):
         sa_type=Text, unique=True, sa_column_kwargs={"server_default": text("'EO-' || nextval('order_numbers')")}
     )
     cart_id: UUID = Field(foreign_key="carts.id", index=True)
-    customer_id: UUID | None = Field(default=None, index=True)
+    customer_id: UUID | None = Field(default=None)
     checkout_attempt: int
     status: str = Field(default=OrderStatus.PENDING, sa_type=Text)
     payment_status: str = Field(default=PaymentStatus.NONE, sa_type=Text)
@@ -73,6 +80,12 @@ class Order(SQLModel, table=True):
     payment_method: str | None = Field(default=None, sa_type=Text)
     payment_attempt: int = Field(default=1)
     payment_deadline: datetime | None = optional_moment()
+    payment_retry_delays: list[int] = Field(
+        default_factory=list, sa_type=_SECONDS, sa_column_kwargs={"server_default": text("'{}'")}
+    )
+    payment_retries: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    payment_retry_at: datetime | None = optional_moment()
+    payment_retry_holds_stock: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
     email: str | None = Field(default=None, sa_type=Text)
     phone: str | None = Field(default=None, sa_type=Text)
     shipping_address: dict[str, Any] | None = document()

@@ -20,9 +20,10 @@ class PaymentOperationKind(StrEnum):
 
 
 class PaymentOperationState(StrEnum):
-    """How it went. `abandoned` is the tombstone that makes a late call refuse itself."""
+    """How it went. `action_required` waits for the buyer, `abandoned` is the tombstone that a late call finds."""
 
     STARTED = "started"
+    ACTION_REQUIRED = "action_required"
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
     ABANDONED = "abandoned"
@@ -36,6 +37,9 @@ class PaymentOperation(SQLModel, table=True):
         one_of("operation", PaymentOperationKind, "payment_operations_operation"),
         one_of("state", PaymentOperationState, "payment_operations_state"),
         CheckConstraint("amount >= 0", name="payment_operations_amount"),
+        CheckConstraint(
+            "client_secret IS NULL OR state = 'action_required'", name="payment_operations_secret_is_short_lived"
+        ),
     )
 
     key: str = Field(sa_type=Text, primary_key=True)
@@ -51,6 +55,8 @@ class PaymentOperation(SQLModel, table=True):
     provider_reference: str | None = Field(default=None, sa_type=Text, index=True)
     state: str = Field(default=PaymentOperationState.STARTED, sa_type=Text)
     code: str | None = Field(default=None, sa_type=Text)
+    client_secret: str | None = Field(default=None, sa_type=Text)
+    """What the buyer's browser needs to act; only while it has to."""
     refund_id: UUID | None = Field(default=None, foreign_key="refunds.id", index=True)
     authorised_until: datetime | None = optional_moment()
     created_at: datetime = moment()

@@ -14,6 +14,7 @@ def upgrade() -> None:
     _add_refunds()
     _add_shipments()
     _widen_operations()
+    _keep_what_is_waited_for()
 
 
 def _widen_orders() -> None:
@@ -43,7 +44,8 @@ def _widen_orders() -> None:
     op.create_check_constraint(
         "order_events_type",
         "order_events",
-        "type IN ('opened', 'refused', 'payment_declined', 'payment_retried', 'payment_expired', 'placed',"
+        "type IN ('opened', 'refused', 'payment_declined', 'payment_action_required', 'payment_confirmed',"
+        " 'payment_retry_scheduled', 'payment_retried', 'payment_expired', 'placed',"
         " 'payment_reauthorised', 'fulfilment_started', 'partially_shipped', 'partially_delivered', 'shipped',"
         " 'delivered', 'closed', 'cancel_requested', 'cancelled', 'refunded', 'operator_needed', 'operator_resolved')",
     )
@@ -116,3 +118,27 @@ def _widen_operations() -> None:
     op.add_column("payment_operations", sa.Column("refund_id", sa.Uuid(), nullable=True))
     op.create_foreign_key(None, "payment_operations", "refunds", ["refund_id"], ["id"])
     op.create_index(op.f("ix_payment_operations_refund_id"), "payment_operations", ["refund_id"])
+
+
+def _keep_what_is_waited_for() -> None:
+    """Keep the retries that a buyer has asked for, and payments that wait for the buyer."""
+    op.add_column(
+        "orders", sa.Column("payment_retry_delays", sa.ARRAY(sa.Integer()), server_default="{}", nullable=False)
+    )
+    op.add_column("orders", sa.Column("payment_retries", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("orders", sa.Column("payment_retry_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column(
+        "orders", sa.Column("payment_retry_holds_stock", sa.Boolean(), server_default=sa.true(), nullable=False)
+    )
+    op.add_column("payment_operations", sa.Column("client_secret", sa.Text(), nullable=True))
+    op.drop_constraint("payment_operations_state", "payment_operations")
+    op.create_check_constraint(
+        "payment_operations_state",
+        "payment_operations",
+        "state IN ('started', 'action_required', 'succeeded', 'declined', 'abandoned')",
+    )
+    op.create_check_constraint(
+        "payment_operations_secret_is_short_lived",
+        "payment_operations",
+        "client_secret IS NULL OR state = 'action_required'",
+    )
