@@ -83,6 +83,7 @@ class OrderSnapshot:
     messages: tuple[UUID, ...] = ()
     capture: CapturePolicy = CapturePolicy.PLACEMENT
     refunding: tuple[UUID, ...] = ()
+    refund_failed: bool = False
     shipping: tuple[PendingShipment, ...] = ()
     sent: bool = False
     authorised_until: datetime | None = None

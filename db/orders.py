@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.orders import OrderSnapshot, PendingShipment, PlaceOrder
@@ -25,6 +25,7 @@ SELECT o.id, o.number, o.status, o.payment_status, o.total_amount, o.currency, o
          WHERE n.order_id = o.id AND n.state IN ('pending', 'sending') ORDER BY n.id) AS messages,
        o.capture_policy, o.close_at,
        ARRAY(SELECT r.id FROM refunds r WHERE r.order_id = o.id AND r.state = 'started' ORDER BY r.n) AS refunding,
+       EXISTS (SELECT FROM refunds r WHERE r.order_id = o.id AND r.state = 'failed') AS refund_failed,
        EXISTS (SELECT FROM shipments s WHERE s.order_id = o.id AND s.state IN ('shipped', 'delivered')) AS sent,
        CASE WHEN o.capture_policy = 'shipment' AND o.captured_amount < o.total_amount
             THEN (SELECT a.authorised_until FROM payment_operations a
@@ -118,6 +119,7 @@ def _snapshot(row: RowMapping) -> OrderSnapshot:
         messages=tuple(row["messages"]),
         capture=CapturePolicy(row["capture_policy"]),
         refunding=tuple(row["refunding"]),
+        refund_failed=row["refund_failed"],
         shipping=tuple(_pending(shipment, row) for shipment in row["shipping"] or ()),
         sent=row["sent"],
         authorised_until=row["authorised_until"],
@@ -184,6 +186,20 @@ class OrderEventView:
     note: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class OrderSearch:
+    """Which orders to list. `email` is compared as a whole, in any case; `after` is where the page before ended."""
+
+    limit: int
+    customer_id: UUID | None = None
+    status: str | None = None
+    number: str | None = None
+    email: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    after: tuple[datetime, UUID] | None = None
+
+
 _VIEW = """
 SELECT o.id, o.number, o.cart_id, o.customer_id, c.token_digest, o.status, o.payment_status, o.needs_operator,
        o.reason, o.currency, o.subtotal_amount, o.discount_amount, o.shipping_amount, o.tax_amount, o.total_amount,
@@ -199,19 +215,17 @@ _FIND = text(_VIEW + "WHERE o.id = :order_id")
 
 _LIVE_OF_CART = text(_VIEW + "WHERE o.cart_id = :cart_id ORDER BY o.checkout_attempt DESC LIMIT 1")
 
-_LIST = text(
-    _VIEW
-    + """
-WHERE (CAST(:status AS text) IS NULL OR o.status = :status)
-  AND (CAST(:number AS text) IS NULL OR o.number = :number)
-  AND (CAST(:email AS text) IS NULL OR lower(o.email) = lower(:email))
-  AND (CAST(:since AS timestamptz) IS NULL OR o.created_at >= :since)
-  AND (CAST(:until AS timestamptz) IS NULL OR o.created_at < :until)
-  AND (CAST(:after_at AS timestamptz) IS NULL OR (o.created_at, o.id) < (:after_at, CAST(:after_id AS uuid)))
-ORDER BY o.created_at DESC, o.id DESC
-LIMIT :limit
-"""
-)
+_AFTER = "(o.created_at, o.id) < (:after_at, :after_id)"
+_FILTERS = {
+    "customer_id": "o.customer_id = :customer_id",
+    "status": "o.status = :status",
+    "number": "o.number = :number",
+    "email": "lower(o.email) = lower(:email)",
+    "since": "o.created_at >= :since",
+    "until": "o.created_at < :until",
+}
+"""Conditions of a search by the filter that asks for them: only those that are asked for are in the statement, so that
+each search has an index whatever PostgreSQL knows of its parameters."""
 
 _TIMELINE = text("""
 SELECT e.created_at, e.type, e.from_status, e.to_status, e.actor, e.reason, n.text
@@ -236,29 +250,26 @@ async def latest_of_cart(session: AsyncSession, cart_id: UUID) -> OrderView | No
     return None if row is None else _view(row)
 
 
-async def search(
-    session: AsyncSession,
-    *,
-    limit: int,
-    status: str | None = None,
-    number: str | None = None,
-    email: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    after: tuple[datetime, UUID] | None = None,
-) -> Sequence[OrderView]:
-    """List orders, newest first, from the one after `after` on."""
-    values = {
-        "limit": limit,
-        "status": status,
-        "number": number,
-        "email": email,
-        "since": since,
-        "until": until,
-        "after_at": after[0] if after else None,
-        "after_id": after[1] if after else None,
-    }
-    return [_view(row) for row in await session.execute(_LIST, values)]
+async def search(session: AsyncSession, wanted: OrderSearch) -> Sequence[OrderView]:
+    """List orders, newest first. Orders that come in meanwhile move no page: they stand before the first."""
+    statement, values = search_statement(wanted)
+    return [_view(row) for row in await session.execute(statement, values)]
+
+
+def search_statement(wanted: OrderSearch) -> tuple[TextClause, dict[str, object]]:
+    """Write the statement of a search: the orders are found first, and only then joined to what is shown of them."""
+    asked = {name: value for name in _FILTERS if (value := getattr(wanted, name)) is not None}
+    conditions = [_FILTERS[name] for name in asked]
+    values: dict[str, object] = {**asked, "limit": wanted.limit}
+    if wanted.after is not None:
+        conditions.append(_AFTER)
+        values |= {"after_at": wanted.after[0], "after_id": wanted.after[1]}
+    found = f"""
+        SELECT o.* FROM orders o WHERE {" AND ".join(conditions) or "true"}
+        ORDER BY o.created_at DESC, o.id DESC LIMIT :limit
+    """  # noqa: S608 - of constants
+    statement = _VIEW.replace("FROM orders o", f"FROM ({found}) o") + "ORDER BY o.created_at DESC, o.id DESC"
+    return text(statement), values
 
 
 async def timeline(session: AsyncSession, order_id: UUID) -> Sequence[OrderEventView]:

@@ -16,6 +16,7 @@ from clients.connection import connect
 from contracts.queues import TaskQueue
 from db.engine import create_engine, create_sessions
 from providers.links import StorefrontLinks
+from providers.maildir import LocalMailbox
 from providers.rendering import JinjaRenderer
 from providers.smtp import SmtpMailer
 from providers.stripe import StripeProvider
@@ -93,9 +94,11 @@ async def open_resources(settings: Settings, client: Client) -> AsyncIterator[Re
             JinjaRenderer(),
             client,
             links,
+            LocalMailbox(settings.mailbox_dir),
             hold=settings.hold,
             close_after=settings.close_after,
             reconciliation_grace=timedelta(seconds=settings.reconciliation_grace),
+            cart_retention=timedelta(days=settings.cart_retention_days),
         )
     finally:
         await provider.close()

@@ -17,19 +17,21 @@ from contracts.orders import (
     OrderOutcome,
     Pay,
     PlaceOrder,
+    Refund,
     Resolve,
     Ship,
     TimelineEntry,
 )
-from domain.order_states import CANCELLABLE, ENDED, SHIPPED_ONWARD, UNPAID, OrderStatus
+from domain.order_states import CANCELLABLE, ENDED, REFUNDABLE, SHIPPED_ONWARD, UNPAID, OrderStatus
 from workflows.alarms import Alarm, first_of
 from workflows.cancelling import Cancelling, CancelRequestedError
 from workflows.commands import Commands
 from workflows.fulfilment import Fulfilment
 from workflows.payment import Payment
 from workflows.progress import Progress
+from workflows.refunds import Refunds
 
-Command = Pay | Ship | MarkDelivered | Resolve
+Command = Pay | Ship | MarkDelivered | Refund | Resolve
 
 
 @workflow.defn(name="OrderWorkflow")
@@ -46,11 +48,14 @@ class OrderWorkflow:
         self._progress = Progress(start)
         self._payment = Payment(self._progress)
         self._fulfilment = Fulfilment(self._progress)
+        self._refunds = Refunds(self._progress)
         self._cancelling = Cancelling(self._progress)
         self._commands: Commands[Command] = Commands()
         self._refused: str | None = None
         self._checked_out = False
         self._over = False
+        self._refunding = 0
+        """How many wait for a refund: an order that is over, and was begun again for it, ends after them."""
 
     # The story ------------------------------------------------------------------------------------------------------
 
@@ -82,7 +87,8 @@ class OrderWorkflow:
         if progress.stands(OrderStatus.PENDING):
             await self._take_payment()
         self._checked_out = True
-        while not progress.stands(*ENDED):
+        await self._fulfilment.go_on()
+        while not self._ended():
             await self._next_command()
         await progress.messages.finish(owed=not progress.stands(OrderStatus.CANCELLED))
         return progress.outcome()
@@ -104,6 +110,7 @@ class OrderWorkflow:
         if not progress.stands(*UNPAID):
             progress.saga.undo(self._payment.reverse)
         progress.messages.send(progress.known.messages)
+        self._refunds.follow()
 
     async def _take_payment(self) -> None:
         try:
@@ -114,7 +121,7 @@ class OrderWorkflow:
     # Commands, one at a time ----------------------------------------------------------------------------------------
 
     async def _next_command(self) -> None:
-        """Wait for a command, a request to cancel or the next alarm, and do what it says."""
+        """Wait for a command, a request to cancel, the end of a refund or the next alarm, and do what it says."""
         progress, alarm = self._progress, first_of(self._alarms())
         try:
             await workflow.wait_condition(
@@ -128,6 +135,8 @@ class OrderWorkflow:
             return
         if progress.cancel is not None:
             await self._cancelling.unwind()
+        elif self._refunds.ended:
+            await self._refunds.settle()
         elif self._commands:
             await self._commands.carry_out_next(self._carry_out)
         elif self._has_to_begin_anew():
@@ -136,14 +145,22 @@ class OrderWorkflow:
     def _alarms(self) -> Iterator[Alarm]:
         """List what the order does by itself if nobody asks for anything before."""
         yield from self._payment.alarms()
+        yield from self._fulfilment.alarms()
 
     def _something_to_do(self) -> bool:
-        return bool(self._commands) or self._progress.cancel is not None or self._has_to_begin_anew()
+        asked = bool(self._commands) or self._progress.cancel is not None or self._refunds.ended
+        return asked or self._ended() or self._has_to_begin_anew()
+
+    def _ended(self) -> bool:
+        """Tell whether the order is over, and nobody waits for money of it."""
+        over = self._progress.stands(*ENDED)
+        return over and self._refunds.idle and not self._refunding and not self._commands.has(Refund)
 
     def _has_to_begin_anew(self) -> bool:
         """Tell whether the history is long and nobody waits for this run; a message under way is not torn off."""
         long = workflow.info().is_continue_as_new_suggested()
-        return long and workflow.all_handlers_finished() and self._progress.messages.all_told
+        resting = self._progress.messages.all_told and self._refunds.resting
+        return long and workflow.all_handlers_finished() and resting
 
     async def _carry_out(self, command: Command) -> None:
         match command:
@@ -154,13 +171,22 @@ class OrderWorkflow:
                 await self._fulfilment.ship(command)
             case MarkDelivered():
                 await self._fulfilment.mark_delivered(command)
+            case Refund():
+                await self._refunds.begin(command, command.refund_id or workflow.uuid4())
             case Resolve():
                 await self._resolve(command)
 
     async def _resolve(self, decision: Resolve) -> None:
+        order = self._progress.known
         if decision.decision is Decision.REFUND:
             self._progress.require("Giving everything back is", *CANCELLABLE)
+            if order.sent:
+                raise refusal("illegal_transition", "Giving everything back is not possible: a part was shipped.")
             self._progress.give_up(decision)
+        elif order.refund_failed and decision.decision is Decision.RETRY:
+            await self._refunds.try_again()
+        elif order.refund_failed:
+            await self._refunds.abandon()
         await self._progress.standstill.clear(decision)
 
     # What others may ask --------------------------------------------------------------------------------------------
@@ -190,7 +216,8 @@ class OrderWorkflow:
         await workflow.wait_condition(
             lambda: self._over or (progress.cancel is None and not progress.stands(OrderStatus.CANCELLING))
         )
-        progress.require("Cancelling is", OrderStatus.CANCELLED, *SHIPPED_ONWARD)
+        if not (progress.order and progress.order.sent):
+            progress.require("Cancelling is", OrderStatus.CANCELLED, *SHIPPED_ONWARD)
         return progress.outcome()
 
     @workflow.signal
@@ -205,17 +232,34 @@ class OrderWorkflow:
 
     @workflow.update
     async def ship(self, ship: Ship) -> OrderOutcome:
-        """Note that the order has left the house."""
+        """Send goods of the order: the lines that are named, or all that is left."""
         await self._known_or_over()
         self._progress.require("Shipping is", OrderStatus.PLACED, OrderStatus.FULFILLING)
         return await self._in_turn(ship)
 
     @workflow.update
     async def mark_delivered(self, delivered: MarkDelivered) -> OrderOutcome:
-        """Note that the order has arrived."""
+        """Note that a shipment has arrived, or all that were sent."""
         await self._known_or_over()
-        self._progress.require("Delivery is", OrderStatus.SHIPPED)
+        if not (self._progress.stands(OrderStatus.FULFILLING) and self._progress.known.sent):
+            self._progress.require("Delivery is", OrderStatus.SHIPPED)
         return await self._in_turn(delivered)
+
+    @workflow.update
+    async def refund(self, refund: Refund) -> OrderOutcome:
+        """Give money back while the order stands, and wait for the provider's word; what is under way is followed."""
+        self._refunding += 1
+        try:
+            await self._known_or_over()
+            self._progress.require("A refund is", *REFUNDABLE)
+            refund_id = refund.refund_id or workflow.uuid4()
+            outcome = await self._in_turn(replace(refund, refund_id=refund_id))
+            await workflow.wait_condition(lambda: self._refunds.answered(refund_id) or self._over)
+            if self._refunds.refused(refund_id):
+                raise refusal("refund_refused", "The payment provider refuses the refund: an operator is called.")
+            return outcome
+        finally:
+            self._refunding -= 1
 
     @workflow.update
     async def resolve(self, decision: Resolve) -> OrderOutcome:

@@ -13,6 +13,7 @@ from contracts.payments import (
     PaymentDecision,
     ReversePayment,
 )
+from domain.captures import CapturePolicy
 from domain.order_states import OrderStatus
 from workflows.alarms import Alarm
 from workflows.progress import Progress
@@ -54,17 +55,20 @@ class Payment:
         await progress.surely_record(OrderActivities.expire, progress.step, "Nobody paid in time: release the stock")
 
     async def reverse(self) -> None:
-        """Give back what the latest attempt has taken or may still take."""
-        order = self._progress.known
-        await self._progress.ask_provider(
+        """Give back what the latest attempt has taken or may still take; when the order ends, what any attempt has."""
+        progress = self._progress
+        order = progress.known
+        await progress.ask_provider(
             PaymentActivities.reverse,
-            ReversePayment(order.order_id, order.payment_attempt),
+            ReversePayment(order.order_id, order.payment_attempt, whole=progress.stands(OrderStatus.CANCELLING)),
             "Give back what was taken",
             skippable=True,
         )
 
     async def _take_money(self) -> PaymentAnswer:
         """Authorise, then capture: from here on, undoing means refunding. What is free needs no provider.
+
+        Where each shipment takes its share, nothing is captured here.
 
         A capture is not for an operator to skip: what it may have taken would be given back, and an order is charged
         only once.
@@ -81,7 +85,7 @@ class Payment:
             skippable=True,
         ) or PaymentAnswer(PaymentDecision.DECLINED, "skipped_by_operator")
         self._progress.give_way()
-        if authorised.decision is PaymentDecision.DECLINED:
+        if authorised.decision is PaymentDecision.DECLINED or order.capture is CapturePolicy.SHIPMENT:
             return authorised
         captured = await self._progress.ask_provider(
             PaymentActivities.capture, CapturePayment(order.order_id, attempt, total), f"Capture {total}"

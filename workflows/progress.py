@@ -11,7 +11,6 @@ from temporalio import workflow
 from contracts.failures import refusal
 from contracts.orders import Cancel, FlagOrder, OrderActivities, OrderOutcome, OrderSnapshot, OrderStep, PlaceOrder
 from contracts.orders import Resolve as OperatorDecision
-from contracts.payments import PaymentActivities
 from domain.order_states import OrderStatus
 from workflows.messages import Messages
 from workflows.options import database_step, provider_call
@@ -19,6 +18,7 @@ from workflows.saga import Saga
 from workflows.standstill import Standstill
 from workflows.story import Story
 
+Activities = TypeVar("Activities")
 Request = TypeVar("Request")
 Result = TypeVar("Result")
 
@@ -87,7 +87,7 @@ class Progress:
     # Bringing it on -------------------------------------------------------------------------------------------------
 
     async def record(
-        self, step: Callable[[OrderActivities, Request], Awaitable[OrderSnapshot]], request: Request, summary: str
+        self, step: Callable[[Activities, Request], Awaitable[OrderSnapshot]], request: Request, summary: str
     ) -> None:
         """Run a step that only touches PostgreSQL, and learn from it how the order stands now."""
         self.order = await workflow.execute_local_activity_method(step, request, **database_step(summary))
@@ -100,14 +100,14 @@ class Progress:
             self.story.tell(self.order, "Its buyer has an account now", workflow.now())
 
     async def surely_record(
-        self, step: Callable[[OrderActivities, Request], Awaitable[OrderSnapshot]], request: Request, summary: str
+        self, step: Callable[[Activities, Request], Awaitable[OrderSnapshot]], request: Request, summary: str
     ) -> None:
         """Record what has to succeed."""
         await self.surely(lambda: self.record(step, request, summary))
 
     async def ask_provider(
         self,
-        step: Callable[[PaymentActivities, Request], Awaitable[Result]],
+        step: Callable[[Activities, Request], Awaitable[Result]],
         request: Request,
         summary: str,
         *,
