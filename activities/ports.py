@@ -1,6 +1,6 @@
 """What the activities need of the outside world. `providers/` satisfies these Protocols; nothing here knows how."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -166,4 +166,12 @@ class EventDesk(Protocol):
         Raises:
             TemporarilyUnavailableError: Temporal is away; the event stays as it is.
         """
+        ...
+
+
+class Mailbox(Protocol):
+    """Keeps the mails of a development stack."""
+
+    async def forget(self, addresses: Collection[str]) -> None:
+        """Remove every mail that went to one of these addresses."""
         ...

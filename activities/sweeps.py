@@ -11,8 +11,9 @@ from temporalio import activity
 
 from activities.heartbeats import heartbeats
 from activities.ports import Begins
+from contracts.erasures import SWEEP_ERASURES
 from contracts.messages import SWEEP_MESSAGES
-from db import messages
+from db import erasures, messages
 from db.engine import Sessions
 
 _BATCH = 200
@@ -24,9 +25,10 @@ LookedAt = Callable[[AsyncSession, Sequence[UUID]], Awaitable[None]]
 class Sweeps:
     """Begins the workflows of rows that have none."""
 
-    def __init__(self, sessions: Sessions, messages: Begins) -> None:
+    def __init__(self, sessions: Sessions, messages: Begins, erasures: Begins) -> None:
         self._sessions = sessions
         self._messages = messages
+        self._erasures = erasures
 
     @activity.defn(name=SWEEP_MESSAGES)
     async def messages(self) -> int:
@@ -38,6 +40,12 @@ class Sweeps:
             async with self._sessions.begin() as session:
                 await messages.drop_late(session)
             return await self._begin(messages.due, messages.looked_at, self._messages)
+
+    @activity.defn(name=SWEEP_ERASURES)
+    async def erasures(self) -> int:
+        """Begin to erase the accounts that were closed and that nobody erases; return how many were due."""
+        async with heartbeats():
+            return await self._begin(erasures.due, erasures.looked_at, self._erasures)
 
     async def _begin(self, due: Due, looked_at: LookedAt, client: Begins) -> int:
         """Begin what is due, a batch at a time; a batch is noted only after all of it was begun."""

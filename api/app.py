@@ -17,6 +17,7 @@ from api.routes import (
     auth,
     carts,
     catalog,
+    catalog_edits,
     checkout,
     inventory,
     mailbox,
@@ -29,6 +30,7 @@ from api.routes import (
 )
 from api.services import VARIABLE, Service, parse
 from clients.connection import connect
+from clients.erasures import ErasureClient
 from clients.messages import MessageClient
 from clients.orders import OrderClient
 from db.engine import create_engine
@@ -36,7 +38,7 @@ from settings import Settings, get_settings
 from settings.logs import configure_logs
 
 ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
-    Service.CATALOG: (catalog.router,),
+    Service.CATALOG: (catalog.router, catalog_edits.router),
     Service.INVENTORY: (inventory.router,),
     Service.CARTS: (carts.router,),
     Service.ORDERS: (checkout.router, orders.router),
@@ -74,7 +76,9 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     configure_logs(settings)
     engine = create_engine(settings.database_url, pool_size=settings.database_pool_size, application="everorder-api")
     client = await connect(settings, lazy=True)
-    resources = Resources(settings, engine, OrderClient(client), messages=MessageClient(client))
+    resources = Resources(
+        settings, engine, OrderClient(client), messages=MessageClient(client), erasures=ErasureClient(client)
+    )
     try:
         with drains(resources.drain, settings.drain_seconds):
             yield resources

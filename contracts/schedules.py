@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from contracts.erasures import FORGET_CARTS, SWEEP_ERASURES
 from contracts.idempotency import EXPIRE_KEYS
 from contracts.messages import SWEEP_MESSAGES
 from contracts.reconciliation import RECONCILE_ALL, RECONCILE_LATEST
@@ -31,22 +32,27 @@ class Chore:
         return SCHEDULE_PREFIX + self.activity
 
 
+RECONCILIATION = Chore(
+    RECONCILE_LATEST,
+    every=timedelta(minutes=15),
+    what="Compare orders, workflows and the latest payments",
+    limit=timedelta(hours=1),
+)
+WHOLE_RECONCILIATION = Chore(
+    RECONCILE_ALL,
+    every=timedelta(days=7),
+    what="Compare orders, workflows and every payment",
+    limit=timedelta(hours=24),
+)
+
 CHORES: tuple[Chore, ...] = (
     Chore(EXPIRE_KEYS, every=timedelta(minutes=10), what="Forget the keys of requests whose day is over"),
     Chore(SWEEP_MESSAGES, every=timedelta(minutes=1), what="Deliver messages about accounts that were left behind"),
+    Chore(SWEEP_ERASURES, every=timedelta(minutes=5), what="Erase accounts whose erasure was left behind"),
+    Chore(FORGET_CARTS, every=timedelta(days=1), what="Take people out of carts that came to nothing"),
     Chore(SWEEP_EVENTS, every=timedelta(minutes=1), what="Hand over what payment providers have reported"),
-    Chore(
-        RECONCILE_LATEST,
-        every=timedelta(minutes=15),
-        what="Compare orders, workflows and the latest payments",
-        limit=timedelta(hours=1),
-    ),
-    Chore(
-        RECONCILE_ALL,
-        every=timedelta(days=7),
-        what="Compare orders, workflows and every payment",
-        limit=timedelta(hours=24),
-    ),
+    RECONCILIATION,
+    WHOLE_RECONCILIATION,
     Chore(FORGET_EVENTS, every=timedelta(days=1), what="Delete events of payment providers that were handled long ago"),
 )
 """Every chore of this release. `everorder migrate` makes the schedules equal to this table."""

@@ -8,17 +8,20 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.erasures import ErasureActivities
 from activities.idempotency import IdempotencyChores
 from activities.messages import MessageActivities
 from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
 from activities.payments import PaymentActivities
-from activities.ports import Links, Mailer, PaymentProvider, Renderer
+from activities.ports import Links, Mailbox, Mailer, PaymentProvider, Renderer
 from activities.reconciliation.chores import Patience, ReconciliationChores
 from activities.refunds import RefundActivities
+from activities.retention import Retention
 from activities.shipments import ShipmentActivities
 from activities.sweeps import Sweeps
 from activities.webhooks import WebhookChores
+from clients.erasures import ErasureClient
 from clients.messages import MessageClient
 from clients.orders import OrderClient
 from clients.payment_events import PaymentEventDesk
@@ -28,6 +31,7 @@ from db.engine import Sessions
 from workers.request_ids import RequestIds
 from workers.runner import WORKFLOW_RUNNER
 from workflows.chore import ChoreWorkflow
+from workflows.erasure import ErasureWorkflow
 from workflows.message import MessageWorkflow
 from workflows.order import OrderWorkflow
 
@@ -45,9 +49,11 @@ class Resources:
     renderer: Renderer
     temporal: Client
     links: Links
+    mailbox: Mailbox
     hold: timedelta = timedelta(minutes=30)
     close_after: timedelta = timedelta(days=30)
     reconciliation_grace: timedelta = timedelta(minutes=10)
+    cart_retention: timedelta = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,26 +106,37 @@ def payment_work(resources: Resources) -> QueueWork:
 def notification_work(resources: Resources) -> QueueWork:
     """Messages to people: few at once, so that a mail server is not stormed."""
     notifications = NotificationActivities(resources.sessions, resources.mailer, resources.renderer)
-    messages = MessageActivities(resources.sessions, resources.mailer, resources.renderer, resources.links)
-    return QueueWork(activities=[notifications.deliver, messages.deliver], workflows=[MessageWorkflow], slots=10)
+    messages = _messages(resources)
+    erasures = ErasureActivities(resources.sessions, messages, resources.mailbox)
+    deliveries: list[Callable[..., Any]] = [notifications.deliver, messages.deliver, erasures.farewell]
+    return QueueWork(activities=deliveries, workflows=[MessageWorkflow], slots=10)
 
 
 def maintenance_work(resources: Resources) -> QueueWork:
-    """Chores that schedules begin: expiry, sweeps and reconciliation, few at once."""
-    sweeps = Sweeps(resources.sessions, MessageClient(resources.temporal))
+    """Chores that schedules begin (expiry, sweeps and reconciliation) and erasures, few at once."""
+    sweeps = Sweeps(resources.sessions, MessageClient(resources.temporal), ErasureClient(resources.temporal))
+    erasures = ErasureActivities(resources.sessions, _messages(resources), resources.mailbox)
+    retention = Retention(resources.sessions, carts=resources.cart_retention)
     desk = PaymentEventDesk(resources.sessions, OrderClient(resources.temporal), resources.hold)
     events = WebhookChores(resources.sessions, desk)
     keys = IdempotencyChores(resources.sessions)
     reconciliation = _reconciliation(resources)
     chores: list[Callable[..., Any]] = [
         sweeps.messages,
+        sweeps.erasures,
+        erasures.erase,
+        retention.forget_carts,
         events.sweep,
         events.forget,
         keys.expire,
         reconciliation.latest,
         reconciliation.everything,
     ]
-    return QueueWork(activities=chores, workflows=[ChoreWorkflow], slots=5)
+    return QueueWork(activities=chores, workflows=[ChoreWorkflow, ErasureWorkflow], slots=5)
+
+
+def _messages(resources: Resources) -> MessageActivities:
+    return MessageActivities(resources.sessions, resources.mailer, resources.renderer, resources.links)
 
 
 def _reconciliation(resources: Resources) -> ReconciliationChores:

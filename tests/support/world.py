@@ -20,6 +20,7 @@ from domain.money import Money
 from domain.order_ids import order_id
 from domain.provider_payments import ProviderPaymentState
 from providers.links import StorefrontLinks
+from providers.maildir import LocalMailbox
 from providers.rendering import JinjaRenderer
 from providers.stripe import StripeProvider
 from tests.support.shop import Shop
@@ -55,6 +56,8 @@ class World:
     temporal: Client
     provider: PaymentProvider
     mail: KeptMail
+    grace: timedelta = timedelta(minutes=10)
+    """How long reconciliation leaves an order alone."""
 
     @property
     def sessions(self) -> Sessions:
@@ -68,7 +71,16 @@ class World:
     def resources(self) -> Resources:
         """What the activities of this world are wired to."""
         links = StorefrontLinks(STOREFRONT, SECRET)
-        return Resources(self.sessions, self.provider, self.mail, JinjaRenderer(), self.temporal, links)
+        return Resources(
+            self.sessions,
+            self.provider,
+            self.mail,
+            JinjaRenderer(),
+            self.temporal,
+            links,
+            LocalMailbox(""),
+            reconciliation_grace=self.grace,
+        )
 
     async def goods(self, *, stock: int = 10, amount: int = 1000) -> str:
         """Put a SKU on sale, with the movement that explains its stock."""
