@@ -67,7 +67,9 @@ KIND_OF = MappingProxyType(
 )
 
 _PROGRESS = (OrderStatus.PLACED, OrderStatus.FULFILLING, OrderStatus.SHIPPED, OrderStatus.DELIVERED, OrderStatus.CLOSED)
-_UNDOING = UNPLACED_ENDS | {OrderStatus.CANCELLING}
+UNDOING = UNPLACED_ENDS | {OrderStatus.CANCELLING}
+"""What a workflow has undone, or was about to, must not go on when its row says otherwise."""
+
 _ON_ITS_WAY = frozenset({OrderStatus.SHIPPED, OrderStatus.DELIVERED, OrderStatus.CLOSED})
 
 
@@ -80,7 +82,7 @@ def remedy(row: OrderStatus, workflow: WorkflowStanding | None) -> Remedy | None
     """
     if workflow is None or workflow.status is None or workflow.status == row:
         return None if workflow and workflow.running else Remedy.RESUME
-    if workflow.status in _UNDOING and row in CANCELLABLE:
+    if workflow.status in UNDOING and row in CANCELLABLE:
         return Remedy.CANCEL_AGAIN
     if workflow.status in _ON_ITS_WAY and _is_behind(row, workflow.status):
         return Remedy.CALL_OPERATOR

@@ -28,11 +28,6 @@ class Adoption:
         self._provider = provider
         self._hold = hold
 
-    async def search(self, order_id: UUID) -> list[ProviderPayment]:
-        """Adopt what the provider finds by the order's id, and return it. Its search lags: the ledger does not."""
-        found = [payment for payment in await self._provider.search(order_id) if has_money(payment)]
-        return [payment for payment in found if await self.adopt(order_id, payment)]
-
     async def adopt(self, order_id: UUID, payment: ProviderPayment) -> bool:
         """Note a payment as the authorisation that its key names. False: the order has no place for it."""
         attempt = attempt_of(order_id, payment)

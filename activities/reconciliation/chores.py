@@ -16,7 +16,7 @@ from contracts.reconciliation import RECONCILE_ALL, RECONCILE_LATEST
 from db.engine import Sessions
 from models.columns import utc_now
 
-WINDOW = timedelta(days=3)
+WINDOW = timedelta(days=7)
 """How far back the usual round reads the ledger. What changes on older payments is told by webhooks."""
 
 
@@ -55,7 +55,11 @@ class ReconciliationChores:
         return await self._round(None)
 
     async def _round(self, since: datetime | None) -> int:
-        """Compare orders with workflows first, so that a lost order's payment is no workflow's any more."""
+        """Compare once.
+
+        First the workflows that have lost their order end, so that their payments are nobody's; then unpaid orders are
+        given the payments that they have; only then are orders resumed, so that none pays again.
+        """
         before = utc_now() - self._patience.grace
         hold = self._patience.hold
         adoption = Adoption(self._sessions, self._provider, hold)
@@ -63,9 +67,9 @@ class ReconciliationChores:
         async with heartbeats():
             journal = await Journal.begin(self._sessions, since)
             compared = OrderRound(self._sessions, *peers, hold=hold, before=before)
-            await compared.open_orders(journal)
             await compared.strays(journal)
             ledger = LedgerRound(self._sessions, self._provider, *peers, hold=hold, before=before)
             await ledger.payments(journal, since)
+            await compared.open_orders(journal)
             await journal.end(complete=since is None)
         return journal.healed

@@ -14,7 +14,7 @@ from db import order_log, orders
 from db.engine import Sessions
 from db.reconciliation import books
 from db.reconciliation.reports import NewFinding
-from domain.order_states import ENDED, UNPAID, EventType, OrderStatus
+from domain.order_states import ENDED, EventType, OrderStatus
 from domain.reconciliation import KIND_OF, FindingKind, Remedy, WorkflowStanding, remedy
 
 _PAGE = 100
@@ -80,11 +80,6 @@ class OrderRound:
         wanted = remedy(row.status, workflow)
         if wanted is None:
             return
-        if row.status in UNPAID:
-            for payment in await self._adoption.search(order_id):
-                kept = payment.captured - payment.refunded
-                found = NewFinding(FindingKind.PAYMENT_ADOPTED, order_id, payment.reference)
-                await journal.heal(replace(found, amount=kept, currency=payment.amount.currency))
         await self._apply(wanted, order_id, journal)
 
     async def _apply(self, wanted: Remedy, order_id: UUID, journal: Journal) -> None:

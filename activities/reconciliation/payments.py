@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from activities.ports import PaymentProvider
-from activities.reconciliation.adopting import Adoption, attempt_of, has_money
+from activities.reconciliation.adopting import ACTOR, Adoption, attempt_of, has_money
 from activities.reconciliation.burying import bury
 from activities.reconciliation.journal import Journal
 from activities.reconciliation.ports import Standings, Starts
 from activities.reconciliation.returning import Returns
 from activities.reversals import Reversals
-from contracts.orders import PaymentEvent
+from contracts.orders import Cancel, PaymentEvent
 from db.engine import Sessions
 from db.reconciliation import books
 from db.reconciliation.books import Entry, OrderStanding
@@ -21,7 +21,7 @@ from domain.errors import NotFoundError
 from domain.order_states import ENDED, UNPAID, UNPLACED_ENDS, PaymentStatus
 from domain.payment_events import PaymentEventType
 from domain.provider_payments import ProviderPayment
-from domain.reconciliation import FindingKind
+from domain.reconciliation import UNDOING, FindingKind
 
 _PAGE = 100
 
@@ -99,7 +99,9 @@ class LedgerRound:
         """Note the payment on its unpaid order, which then goes on from its row and finds it."""
         if not await self._adoption.adopt(order_id, payment):
             return False
-        await self._starts.begin_anew(replace(await self._adoption.start(order_id), hold=self._hold))
+        workflow = await self._standings.one(order_id)
+        told = Cancel("reconciled", ACTOR) if workflow and workflow.status in UNDOING else None
+        await self._starts.begin_anew(replace(await self._adoption.start(order_id), hold=self._hold), told=told)
         await journal.heal(_finding(FindingKind.PAYMENT_ADOPTED, order_id, payment))
         return True
 

@@ -35,6 +35,19 @@ class PostgresForTests:
         """Create a copy of the migrated template and return its address."""
         return self._create(f"test_{uuid4().hex[:12]}", _TEMPLATE)
 
+    def copy(self, url: str) -> str:
+        """Copy a database as it is now, and return the copy's name. Whoever is connected has to connect anew."""
+        name, copy = _name(url), f"copy_{uuid4().hex[:12]}"
+        self._disconnect(name)
+        self._create(copy, name)
+        return copy
+
+    def restore(self, url: str, copy: str) -> None:
+        """Put a copy in the place of a database, as an operator does after a disaster."""
+        name = _name(url)
+        self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
+        self._run(f'ALTER DATABASE "{copy}" RENAME TO "{name}"')
+
     def prepare(self) -> None:
         """Make the server forgetful but fast, and migrate the template."""
         for setting in _FAST:
@@ -42,6 +55,9 @@ class PostgresForTests:
         self._run("SELECT pg_reload_conf()")
         template = self._create(_TEMPLATE, "template1")
         _in_thread(lambda: migrations.upgrade(template))
+
+    def _disconnect(self, name: str) -> None:
+        self._run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
 
     def _create(self, name: str, template: str) -> str:
         self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
@@ -56,6 +72,10 @@ class PostgresForTests:
             await connection.execute(statement)
         finally:
             await connection.close()
+
+
+def _name(url: str) -> str:
+    return url.rpartition("/")[2].partition("?")[0]
 
 
 def _in_thread(work: Callable[[], None]) -> None:

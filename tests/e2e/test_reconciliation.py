@@ -1,0 +1,232 @@
+"""Reconciliation with a real Temporal and a real payment server: each kind of loss, and what becomes of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from cli.audit import audit
+from contracts.orders import Cancel, Pay, PlaceOrder
+from contracts.schedules import RECONCILIATION
+from db.audit.checks import Finding
+from domain.order_states import OrderStatus
+from tests.e2e.lone_world import LoneWorld, lone_world
+from tests.support.postgres import PostgresForTests
+from tests.support.reconciling import reconcile
+from tests.support.temporal import plain_client, running_temporal
+from tests.support.world import WAIT, World
+
+DECLINED = "pm_card_chargeDeclined"
+NOTHING = timedelta(0)
+
+
+@pytest.fixture(scope="module")
+async def temporal() -> AsyncIterator[WorkflowEnvironment]:
+    async with running_temporal() as environment:
+        yield environment
+
+
+@pytest.fixture
+async def lone(postgres: PostgresForTests, temporal: WorkflowEnvironment) -> AsyncIterator[LoneWorld]:
+    async with lone_world(postgres, await plain_client(temporal)) as lone:
+        lone.world.grace = NOTHING
+        yield lone
+
+
+@pytest.fixture
+def world(lone: LoneWorld) -> World:
+    return lone.world
+
+
+async def broken(world: World) -> dict[str, Finding]:
+    recheck = timedelta(seconds=10)
+    report = await audit(
+        world.sessions, settled=True, provider=world.provider, orders_client=world.client, recheck=recheck
+    )
+    return report.broken_checks
+
+
+async def ready(world: World, *, card: str = "pm_card_visa", stock: int = 10) -> PlaceOrder:
+    return world.order_of(await world.cart((await world.goods(stock=stock), 2)), card=card)
+
+
+async def placed(world: World) -> PlaceOrder:
+    order = await ready(world)
+    assert (await world.place(order)).status is OrderStatus.PLACED
+    return order
+
+
+async def stands(world: World, order: PlaceOrder, status: OrderStatus) -> None:
+    """Wait until an order has come to where it should be."""
+    async with asyncio.timeout(20):
+        while (await world.order(order.order_id)).status is not status:  # noqa: ASYNC110 - what is waited for is in the database
+            await asyncio.sleep(0.02)
+
+
+async def taken(lone: LoneWorld, order_id: UUID | None, *, capture: str = "automatic", key: str = "") -> str:
+    """Take 20.00 GBP behind the backend's back, or only reserve them."""
+    form = {
+        "amount": "2000",
+        "currency": "gbp",
+        "confirm": "true",
+        "payment_method": "pm_card_visa",
+        "capture_method": capture,
+    }
+    if order_id is not None:
+        form |= {"metadata[order_id]": str(order_id), "metadata[key]": key or f"{order_id}:authorise:1"}
+    answer = await lone.sandbox.call("POST", "/v1/payment_intents", form)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["id"])
+
+
+# A healthy shop --------------------------------------------------------------------------------------------------
+
+
+async def test_a_round_changes_nothing_in_a_healthy_shop(lone: LoneWorld, world: World) -> None:
+    foreign = await taken(lone, None, capture="manual")
+    async with world.working():
+        order = await placed(world)
+        waiting = await ready(world, card=DECLINED)
+        await world.place(waiting)
+        cancelled = await placed(world)
+        await world.client.cancel(cancelled.order_id, Cancel(), wait=WAIT)
+        await world.told(order.order_id)
+        before = await world.shop.contents()
+
+        latest = await reconcile(world, RECONCILIATION)
+        whole = await reconcile(world)
+
+        assert (latest.healed, latest.findings) == (whole.healed, whole.findings) == (0, [])
+        assert whole.sums == {
+            "GBP": {
+                "provider_captured": 4000,
+                "provider_refunded": 2000,
+                "books_captured": 4000,
+                "books_refunded": 2000,
+            }
+        }
+        assert await world.shop.contents() == before
+        assert (await world.provider.find(foreign)).state == "authorised"
+        assert await broken(world) == {}
+
+
+# Workflows that are gone -----------------------------------------------------------------------------------------
+
+
+async def test_open_orders_whose_workflows_were_terminated_are_resumed(lone: LoneWorld, world: World) -> None:
+    async with world.working():
+        order, waiting = await placed(world), await ready(world, card=DECLINED)
+        await world.place(waiting)
+        for one in (order, waiting):
+            await lone.terminate(one.order_id)
+
+        found = await reconcile(world)
+
+        assert found.findings == [("workflow_lost", "healed")] * 2
+        assert await world.client.is_running(order.order_id)
+        assert await world.client.is_running(waiting.order_id)
+        assert await world.charged(order.order_id) == [2000]
+        assert await broken(world) == {}
+
+
+async def test_an_order_that_has_just_changed_is_left_alone(lone: LoneWorld, world: World) -> None:
+    world.grace = timedelta(minutes=10)
+    async with world.working():
+        order = await placed(world)
+        await lone.terminate(order.order_id)
+
+        assert (await reconcile(world)).findings == []
+
+        assert not await world.client.is_running(order.order_id)
+
+
+# Payments that the books do not know -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("capture", ["automatic", "manual"])
+async def test_a_payment_of_an_order_that_is_not_there_is_given_back_once(
+    lone: LoneWorld, world: World, capture: str
+) -> None:
+    order_id = uuid4()
+    reference = await taken(lone, order_id, capture=capture)
+    async with world.working():
+        first, second = await reconcile(world), await reconcile(world)
+
+    assert (first.findings, second.findings) == ([("payment_returned", "healed")], [])
+    assert await world.charged(order_id) == []
+    assert await world.reserved_money(order_id) == 0
+    [(state, amount)] = await world.shop.run(
+        "SELECT state, amount FROM returned_payments WHERE reference = :reference", reference=reference
+    )
+    assert (state, amount) == (("refunded", 2000) if capture == "automatic" else ("voided", 0))
+    assert await broken(world) == {}
+
+
+async def test_a_second_payment_of_a_placed_order_is_given_back_and_the_first_is_kept(
+    lone: LoneWorld, world: World
+) -> None:
+    async with world.working():
+        order = await placed(world)
+        await taken(lone, order.order_id)
+
+        assert (await reconcile(world)).findings == [("payment_returned", "healed")]
+
+        assert await world.charged(order.order_id) == [2000]
+        assert (await world.order(order.order_id)).status is OrderStatus.PLACED
+        assert await broken(world) == {}
+
+
+async def test_a_payment_of_a_cancelled_order_is_given_back(lone: LoneWorld, world: World) -> None:
+    async with world.working():
+        order = await placed(world)
+        await world.client.cancel(order.order_id, Cancel(), wait=WAIT)
+        await world.ended(order.order_id)
+        await taken(lone, order.order_id, key=f"{order.order_id}:authorise:7")
+
+        assert (await reconcile(world)).findings == [("payment_returned", "healed")]
+
+        assert await world.charged(order.order_id) == []
+        assert await broken(world) == {}
+
+
+async def test_a_payment_that_can_not_be_given_back_is_left_to_a_person_until_it_is(
+    lone: LoneWorld, world: World
+) -> None:
+    order_id = uuid4()
+    await taken(lone, order_id)
+    async with world.working():
+        await lone.sandbox.misbehave("error_before", operation="refund")
+        rounds = [await reconcile(world) for _ in range(2)]
+
+    assert [one.findings for one in rounds] == [[("not_healed", "parked")], [("payment_returned", "healed")]]
+    [(count,)] = await world.shop.run(
+        "SELECT count(*) FROM reconciliation_findings WHERE action = 'parked' AND settled_at IS NULL"
+    )
+    assert count == 0
+    assert await world.charged(order_id) == []
+
+
+# Rows that were restored from an older copy ----------------------------------------------------------------------
+
+
+async def test_a_row_that_was_restored_is_what_its_order_goes_on_from(
+    lone: LoneWorld, world: World, postgres: PostgresForTests
+) -> None:
+    order = await ready(world, card=DECLINED)
+    async with world.working():
+        await world.place(order)
+        copy = postgres.copy(lone.database_url)
+        await world.client.pay(order.order_id, Pay("pm_card_visa"), wait=WAIT)
+        await world.told(order.order_id)
+        postgres.restore(lone.database_url, copy)
+        assert (await world.order(order.order_id)).status is OrderStatus.PAYMENT_REQUIRED
+
+        found = await reconcile(world)
+        await stands(world, order, OrderStatus.PLACED)
+
+        assert found.findings == [("payment_adopted", "healed")]
+        assert await world.charged(order.order_id) == [2000]
+        assert await broken(world) == {}
