@@ -14,7 +14,7 @@ from contracts.orders import Cancel, Decision, OrderOutcome, OrderSnapshot, Reso
 from db import orders, payments
 from db.audit.workflows import open_orders
 from db.engine import Sessions
-from db.orders import OrderEventView, OrderView
+from db.orders import OrderEventView, OrderSearch, OrderView
 from db.payments import Operation
 from domain.errors import NotFoundError
 from domain.order_states import OrderStatus
@@ -53,7 +53,7 @@ class OrderDesk:
         after = None
         async with self._sessions() as session:
             while len(found) < limit:
-                page = await orders.search(session, limit=_PAGE, status=status, after=after)
+                page = await orders.search(session, OrderSearch(limit=_PAGE, status=status, after=after))
                 found += [order for order in page if order.needs_operator or not needs_operator]
                 if len(page) < _PAGE:
                     break
@@ -152,7 +152,7 @@ async def _find(session: AsyncSession, which: str) -> OrderView:
     try:
         order = await orders.find(session, UUID(which))
     except ValueError:
-        order = next(iter(await orders.search(session, limit=1, number=which)), None)
+        order = next(iter(await orders.search(session, OrderSearch(limit=1, number=which))), None)
     if order is None:
         raise NotFoundError(f"there is no order {which}")
     return order

@@ -1,4 +1,4 @@
-"""The tables of answers kept for Idempotency-Key."""
+"""The table of answers kept for Idempotency-Key, and the indices by which orders are found."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,19 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
+    _add_idempotency_keys()
+    _index_orders()
+
+
+def _index_orders() -> None:
+    op.drop_index(op.f("ix_orders_customer_id"), table_name="orders")
+    op.create_index("orders_by_time", "orders", ["created_at", "id"])
+    op.create_index("orders_by_status", "orders", ["status", "created_at", "id"])
+    op.create_index("orders_by_customer", "orders", ["customer_id", "created_at", "id"])
+    op.create_index("orders_by_email", "orders", [sa.text("lower(email)"), "created_at", "id"])
+
+
+def _add_idempotency_keys() -> None:
     op.create_table(
         "idempotency_keys",
         sa.Column("owner", sa.Text(), nullable=False),

@@ -7,14 +7,17 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
+from api.schemas.lists import encode
 from clients.orders import Accepted
 from contracts.orders import Cancel, OrderOutcome, Pay
 from domain.errors import IllegalStepError, NotFoundError, PaymentInProgressError
 from domain.order_states import OrderStatus
+from domain.roles import Role
 from models.columns import new_id
 from tests.api.answers import body, gbp, locations, problem
 from tests.api.buyer import PAYMENT, WHOLE_ADDRESS, Buyer, ready_buyer
 from tests.api.orders_double import OrdersDouble
+from tests.support.people import People, Person
 from tests.support.shop import Shop
 
 WAIT = timedelta(seconds=15)
@@ -207,6 +210,48 @@ async def test_staff_lists_and_filters_all_orders(
     rest = body(await staff.get("/v1/orders", params=january | {"limit": 2, "cursor": page["next_cursor"]}))
     assert [item["id"] for item in page["items"] + rest["items"]] == [third, second, first]
     assert rest["next_cursor"] is None
+
+
+async def test_customers_list_their_own_orders_and_no_others(
+    guest: httpx2.AsyncClient, shop: Shop, people: People
+) -> None:
+    ada, eve, clerk = await people.customer(), await people.customer(), await people.staff(Role.SUPPORT)
+    manager = await people.staff(Role.CATALOG_MANAGER)
+    made = []
+    for person in (ada, ada, eve):
+        buyer = await ready_buyer(guest, shop)
+        made.append(str(await buyer.has_order("placed")))
+        await shop.run("UPDATE orders SET customer_id = :person WHERE id = :id", person=person.id, id=UUID(made[-1]))
+    [(number,)] = await shop.run("SELECT number FROM orders WHERE id = :id", id=UUID(made[2]))
+
+    async def listed(person: Person, **params: Any) -> list[str]:
+        answer = await guest.get("/v1/orders", params={"limit": 100} | params, headers=person.headers)
+        return sorted(item["id"] for item in body(answer)["items"])
+
+    assert await listed(ada) == sorted(made[:2])
+    assert await listed(ada, email="ada@example.com", status="placed") == sorted(made[:2])
+    assert await listed(ada, number=number) == []
+    assert await listed(manager) == []
+    assert await listed(clerk, number=number) == [made[2]]
+    page = body(await guest.get("/v1/orders", params={"limit": 1}, headers=ada.headers))
+    rest = body(await guest.get("/v1/orders", params={"cursor": page["next_cursor"]}, headers=ada.headers))
+    assert sorted(item["id"] for item in page["items"] + rest["items"]) == sorted(made[:2])
+    others = await guest.get("/v1/orders", params={"cursor": page["next_cursor"]}, headers=eve.headers)
+    assert {item["id"] for item in body(others)["items"]} <= {made[2]}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"from": "0001-01-01T00:00:00+14:00"},
+        {"to": "9999-12-31T23:59:59-14:00"},
+        {"from": "2026-02-01", "to": "2026-01-01"},
+        {"cursor": encode("0001-01-01T00:00:00+14:00", uuid4())},
+    ],
+)
+async def test_moments_at_the_ends_of_time_are_moments(staff: httpx2.AsyncClient, params: dict[str, str]) -> None:
+    answer = await staff.get("/v1/orders", params=params)
+    assert answer.status_code in {200, 422}, answer.text
 
 
 async def test_a_guest_lists_no_orders(buyer: Buyer, guest: httpx2.AsyncClient) -> None:
