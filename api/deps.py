@@ -167,6 +167,14 @@ CallerDep = Annotated[Caller, Depends(_caller)]
 """Whoever calls: a guest, perhaps with the secret of a cart, or a service."""
 
 
+async def _reader(caller: _Identified, _bearer: _ShowsBearer) -> Caller:
+    return caller
+
+
+ReaderDep = Annotated[Caller, Depends(_reader)]
+"""Whoever reads what no cart's secret opens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Needs:
     """Lets only callers with a scope in: a dependency of staff endpoints."""

@@ -79,7 +79,7 @@ _LOCK_OF = (
 _LINES = text("""
 SELECT l.line_id, l.sku, l.quantity, coalesce(l.unit_price_amount, p.amount) AS unit_price,
        CASE WHEN v.title = '' THEN o.title ELSE o.title || ', ' || v.title END AS title, l.position,
-       o.status = 'active' AS sold
+       o.status = 'active' AND v.active AS sold
 FROM cart_lines l
 JOIN variants v ON v.sku = l.sku
 JOIN products o ON o.id = v.product_id

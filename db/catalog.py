@@ -17,11 +17,18 @@ from models.catalog import ProductStatus
 
 @dataclass(frozen=True, slots=True)
 class VariantRow:
-    """One article: its prices by currency, and what may still be sold of it anywhere."""
+    """One article: its prices by currency, and what may still be sold of it anywhere. `weight` is in grams."""
 
     sku: str
     title: str
+    active: bool
+    options: dict[str, str]
     prices: tuple[Money, ...]
+    compare_at: tuple[Money, ...]
+    weight: int
+    tax_category: str
+    barcode: str
+    image: str
     available: int
 
 
@@ -36,18 +43,15 @@ class ProductRow:
     status: ProductStatus
     category: str | None
     created_at: datetime
+    version: int
+    vendor: str
+    options: tuple[str, ...]
+    attributes: dict[str, Any]
+    images: tuple[dict[str, str], ...]
+    seo_title: str
+    seo_description: str
     price: int | None = None
     variants: tuple[VariantRow, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CategoryRow:
-    """A category; `parent` is the slug of the one above it."""
-
-    id: UUID
-    slug: str
-    name: str
-    parent: str | None
 
 
 class ProductSort(StrEnum):
@@ -64,9 +68,13 @@ SortKey = datetime | str | int
 
 @dataclass(frozen=True, slots=True)
 class ProductSearch:
-    """What is looked for. Prices are minor units of `currency`; `after` is the sort key and id of the last one seen."""
+    """What is looked for. Prices are minor units of `currency`; `after` is the sort key and id of the last one seen.
+
+    Only editors ask for another `status` than active.
+    """
 
     currency: str
+    status: ProductStatus = ProductStatus.ACTIVE
     text: str | None = None
     category: str | None = None
     min_price: int | None = None
@@ -89,21 +97,23 @@ _UNPRICED = {ProductSort.PRICE: 2**62, ProductSort.PRICE_DESC: -1}
 """Sorts products without a price in the currency behind all others."""
 
 _VARIANTS = text("""
-SELECT v.product_id, v.sku, v.title,
-       coalesce((SELECT array_agg(currency ORDER BY currency) FROM prices WHERE sku = v.sku), '{}') AS currencies,
-       coalesce((SELECT array_agg(amount ORDER BY currency) FROM prices WHERE sku = v.sku), '{}') AS amounts,
+SELECT v.product_id, v.sku, v.title, v.active, v.options, v.weight, v.tax_category, v.barcode, v.image,
+       coalesce(p.currencies, '{}') AS currencies, coalesce(p.amounts, '{}') AS amounts,
+       coalesce(p.compare_at, '{}') AS compare_at,
        coalesce((SELECT sum(on_hand - reserved) FROM stock_levels WHERE sku = v.sku), 0)::bigint AS available
 FROM variants v
-WHERE v.product_id = ANY (:products)
+LEFT JOIN LATERAL (
+    SELECT array_agg(currency ORDER BY currency) AS currencies, array_agg(amount ORDER BY currency) AS amounts,
+           array_agg(compare_at_amount ORDER BY currency) AS compare_at
+    FROM prices WHERE sku = v.sku
+) p ON true
+WHERE v.product_id = ANY (:products) AND (v.active OR :everything)
 ORDER BY v.product_id, v.position, v.sku
 """)
 
-_CATEGORIES_BY_SLUG = text("""
-SELECT c.id, c.slug, c.name, parent.slug
-FROM categories c LEFT JOIN categories parent ON parent.id = c.parent_id
-WHERE c.slug > :after
-ORDER BY c.slug
-LIMIT :limit
+_REDIRECTED = text("""
+SELECT p.slug FROM slug_redirects r JOIN products p ON p.id = r.product_id
+WHERE r.slug = :slug AND (p.status = 'active' OR :everything)
 """)
 
 
@@ -117,21 +127,23 @@ async def search(session: AsyncSession, wanted: ProductSearch) -> list[ProductRo
         statement = statement.where(here < wanted.after if descending else here > wanted.after)
     order = (key.desc(), _P.id.desc()) if descending else (key, _P.id)
     rows = await session.execute(statement.order_by(*order).limit(wanted.limit))
-    return await _with_variants(session, [_product(row, row.price) for row in rows])
+    found = [_product(row, row.price) for row in rows]
+    return await _with_variants(session, found, everything=wanted.status is not ProductStatus.ACTIVE)
 
 
-async def find(session: AsyncSession, id_or_slug: UUID | str) -> ProductRow | None:
-    """Look up an active product by its id or its slug."""
+async def find(session: AsyncSession, id_or_slug: UUID | str, *, everything: bool = False) -> ProductRow | None:
+    """Look up a product by its id or its slug: what is on sale, or for editors `everything`."""
     named = _P.id == id_or_slug if isinstance(id_or_slug, UUID) else _P.slug == id_or_slug
-    rows = await session.execute(_products().where(_active(), named))
-    found = await _with_variants(session, [_product(row, None) for row in rows])
+    shown = [named] if everything else [named, _P.status == ProductStatus.ACTIVE]
+    rows = await session.execute(_products().where(*shown))
+    found = await _with_variants(session, [_product(row, None) for row in rows], everything=everything)
     return found[0] if found else None
 
 
-async def categories(session: AsyncSession, *, limit: int, after: str = "") -> list[CategoryRow]:
-    """List the categories by slug, from after one of them on."""
-    rows = await session.execute(_CATEGORIES_BY_SLUG, {"after": after, "limit": limit})
-    return [CategoryRow(*row) for row in rows]
+async def redirect(session: AsyncSession, slug: str, *, everything: bool = False) -> str | None:
+    """Return the slug of the product that once had this one."""
+    found: str | None = await session.scalar(_REDIRECTED, {"slug": slug, "everything": everything})
+    return found
 
 
 def sort_key(product: ProductRow, sort: ProductSort) -> SortKey:
@@ -147,17 +159,14 @@ def sort_key(product: ProductRow, sort: ProductSort) -> SortKey:
 
 def _products() -> Select[*tuple[Any, ...]]:
     named = _CATEGORY.slug.label("category")
-    return select(_P.id, _P.slug, _P.title, _P.description, _P.status, named, _P.created_at).select_from(
-        _PRODUCTS.outerjoin(_CATEGORIES, _CATEGORY.id == _P.category_id)
-    )
-
-
-def _active() -> ColumnElement[bool]:
-    return _P.status == ProductStatus.ACTIVE
+    return select(
+        *(_P.id, _P.slug, _P.title, _P.description, _P.status, named, _P.created_at, _P.version, _P.vendor),
+        *(_P.options, _P.attributes, _P.images, _P.seo_title, _P.seo_description),
+    ).select_from(_PRODUCTS.outerjoin(_CATEGORIES, _CATEGORY.id == _P.category_id))
 
 
 def _conditions(wanted: ProductSearch) -> list[ColumnElement[bool]]:
-    conditions = [_active()]
+    conditions = [_P.status == wanted.status]
     if wanted.text:
         conditions.append(_matches(wanted.text))
     if wanted.category is not None:
@@ -218,16 +227,46 @@ def _product(row: Row[*tuple[Any, ...]], price: int | None) -> ProductRow:
         status=ProductStatus(row.status),
         category=row.category,
         created_at=row.created_at,
+        version=row.version,
+        vendor=row.vendor,
+        options=tuple(row.options),
+        attributes=row.attributes,
+        images=tuple(row.images),
+        seo_title=row.seo_title,
+        seo_description=row.seo_description,
         price=price,
     )
 
 
-async def _with_variants(session: AsyncSession, products: Sequence[ProductRow]) -> list[ProductRow]:
+async def _with_variants(
+    session: AsyncSession, products: Sequence[ProductRow], *, everything: bool
+) -> list[ProductRow]:
     if not products:
         return []
     variants: dict[UUID, list[VariantRow]] = {product.id: [] for product in products}
-    rows = await session.execute(_VARIANTS, {"products": list(variants)})
+    rows = await session.execute(_VARIANTS, {"products": list(variants), "everything": everything})
     for row in rows:
-        prices = tuple(Money(amount, currency) for currency, amount in zip(row.currencies, row.amounts, strict=True))
-        variants[row.product_id].append(VariantRow(row.sku, row.title, prices, row.available))
+        variants[row.product_id].append(_variant(row))
     return [replace(product, variants=tuple(variants[product.id])) for product in products]
+
+
+def _variant(row: Row[*tuple[Any, ...]]) -> VariantRow:
+    return VariantRow(
+        sku=row.sku,
+        title=row.title,
+        active=row.active,
+        options=row.options,
+        prices=_amounts(row.currencies, row.amounts),
+        compare_at=_amounts(row.currencies, row.compare_at),
+        weight=row.weight,
+        tax_category=row.tax_category,
+        barcode=row.barcode,
+        image=row.image,
+        available=row.available,
+    )
+
+
+def _amounts(currencies: Sequence[str], amounts: Sequence[int | None]) -> tuple[Money, ...]:
+    return tuple(
+        Money(amount, currency) for currency, amount in zip(currencies, amounts, strict=True) if amount is not None
+    )

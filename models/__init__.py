@@ -1,7 +1,17 @@
 """The tables. They have no behaviour: `db/` reads and writes them; the constraints are the last line of defence."""
 
 from models.carts import Cart, CartLine, CartStatus
-from models.catalog import Category, Price, Product, ProductStatus, Variant
+from models.catalog import (
+    Attribute,
+    AttributeType,
+    Category,
+    Price,
+    PriceChange,
+    Product,
+    ProductStatus,
+    SlugRedirect,
+    Variant,
+)
 from models.idempotency import IdempotencyKey
 from models.inventory import Location, MovementReason, Reservation, ReservationState, StockLevel, StockMovement
 from models.logins import LoginAllowance, LoginOrigin
@@ -18,6 +28,8 @@ from models.webhooks import WebhookEvent, WebhookState
 
 __all__ = [
     "Address",
+    "Attribute",
+    "AttributeType",
     "Cart",
     "CartLine",
     "CartStatus",
@@ -40,6 +52,7 @@ __all__ = [
     "PaymentOperation",
     "PaymentOperationState",
     "Price",
+    "PriceChange",
     "Product",
     "ProductStatus",
     "ReconciliationFinding",
@@ -52,6 +65,7 @@ __all__ = [
     "Shipment",
     "ShipmentLine",
     "SigningKey",
+    "SlugRedirect",
     "StockLevel",
     "StockMovement",
     "User",

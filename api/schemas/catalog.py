@@ -1,29 +1,56 @@
 """Products and categories in answers, as `db.catalog` reads them."""
 
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from api.schemas.fields import Output
 from api.schemas.money import Money
+from models.catalog import AttributeType, ProductStatus
+
+
+class Image(Output):
+    """A picture, by its address."""
+
+    url: str
+    alt: str = ""
 
 
 class Variant(Output):
-    """An article, named by its case-sensitive SKU; `available` counts what may still be sold."""
+    """An article, named by its case-sensitive SKU; `available` counts what may still be sold.
+
+    `compare_at` is what it is said to have cost before, `weight` is in grams. Only editors see one that is not active.
+    """
 
     sku: str
     title: str
+    active: bool
+    options: dict[str, str]
     prices: list[Money]
+    compare_at: list[Money]
+    weight: int
+    tax_category: str
+    barcode: str
+    image: str
     available: int
 
 
 class Product(Output):
-    """Something that is listed, with the articles that are sold of it."""
+    """Something that is listed, with the articles that are sold of it; `options` names in which ways those differ."""
 
     id: UUID
     slug: str
     title: str
     description: str
-    status: str
+    status: ProductStatus
     category: str | None
+    vendor: str
+    options: list[str]
+    attributes: dict[str, Any]
+    images: list[Image]
+    seo_title: str
+    seo_description: str
+    version: int
     variants: list[Variant]
 
 
@@ -34,3 +61,21 @@ class Category(Output):
     slug: str
     name: str
     parent: str | None
+    version: int
+
+
+class Attribute(Output):
+    """A property that products may have, and the kind of its values."""
+
+    name: str
+    type: AttributeType
+
+
+class PriceChange(Output):
+    """A change of a price: from what (null: there was none) to what (null: there is none any more), and by whom."""
+
+    currency: str
+    previous: int | None
+    amount: int | None
+    actor: str
+    created_at: datetime

@@ -1,0 +1,83 @@
+"""The attributes that products may have, each with one kind of value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.errors import InUseError, NotFoundError
+from models.catalog import AttributeType
+
+_ALL = text("SELECT name, type FROM attributes ORDER BY name")
+
+_DEFINE = text("""
+INSERT INTO attributes AS a (name, type) VALUES (:name, :type)
+ON CONFLICT (name) DO UPDATE SET type = excluded.type
+WHERE a.type = excluded.type OR NOT EXISTS (SELECT FROM products WHERE attributes ? CAST(:name AS text))
+RETURNING name
+""")
+
+_REMOVE = text("""
+DELETE FROM attributes
+WHERE name = :name AND NOT EXISTS (SELECT FROM products WHERE attributes ? CAST(:name AS text))
+RETURNING name
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeRow:
+    """A property that products may have."""
+
+    name: str
+    type: AttributeType
+
+
+async def every(session: AsyncSession) -> list[AttributeRow]:
+    """List all of them by name; there are few."""
+    return [AttributeRow(name, AttributeType(kind)) for name, kind in await session.execute(_ALL)]
+
+
+async def define(session: AsyncSession, name: str, kind: AttributeType) -> None:
+    """Add an attribute, or change the type of one that no product has.
+
+    Raises:
+        InUseError: products have it with values of another type.
+    """
+    if (await session.execute(_DEFINE, {"name": name, "type": kind})).first() is None:
+        raise InUseError("products have values of another type")
+
+
+async def remove(session: AsyncSession, name: str) -> None:
+    """Remove an attribute that no product has.
+
+    Raises:
+        NotFoundError: there is none.
+        InUseError: products have it.
+    """
+    if name not in {attribute.name for attribute in await every(session)}:
+        raise NotFoundError("no such attribute")
+    if (await session.execute(_REMOVE, {"name": name})).first() is None:
+        raise InUseError("products have it")
+
+
+def mistakes(known: Mapping[str, AttributeType], values: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Tell which values are not of their attribute's type, or of no attribute: (name, what was expected)."""
+    found: list[tuple[str, str]] = []
+    for name, value in values.items():
+        kind = known.get(name)
+        if kind is None:
+            found.append((name, "There is no such attribute"))
+        elif not _fits(kind, value):
+            found.append((name, f"Input should be a {kind}"))
+    return found
+
+
+def _fits(kind: AttributeType, value: object) -> bool:
+    match kind:
+        case AttributeType.TEXT:
+            return isinstance(value, str)
+        case AttributeType.NUMBER:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case AttributeType.BOOLEAN:
+            return isinstance(value, bool)
