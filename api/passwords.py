@@ -22,6 +22,9 @@ _GUESSES = 1_000_000
 _RATED = 72
 """Characters that are rated: what comes after them can only make a password harder to guess."""
 
+_TOO_SHORT = 2
+"""Parts of a name that are this short stand in any text by accident."""
+
 _AT_ONCE = 4
 _WAITING = 200
 
@@ -92,5 +95,9 @@ def _normal(password: str) -> str:
 
 
 def _guesses(password: str, personal: list[str]) -> float:
-    inputs: list[str | int] = [part for text in personal for part in (text, *re.split(r"\W+", text)) if part]
-    return float(zxcvbn(_normal(password)[:_RATED], user_inputs=inputs)["guesses"])
+    """Estimate how many guesses somebody needs who knows these things, and so what they add to it is nothing."""
+    known = {part for text in personal for part in (text, *re.split(r"\W+", text)) if len(part) > _TOO_SHORT}
+    rest = _normal(password)[:_RATED]
+    for part in sorted(known, key=len, reverse=True):
+        rest = re.sub(re.escape(part), "", rest, flags=re.IGNORECASE)
+    return float(zxcvbn(rest, user_inputs=[*known])["guesses"]) if rest else 0
