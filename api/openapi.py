@@ -6,9 +6,20 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from api.examples import add_examples
 from api.problems import MEDIA_TYPE, PROBLEMS
 
-_EVERYWHERE = (422, 500, 503)
+_EVERYWHERE = (422, 429, 500, 503)
+_WITH_A_BODY = (408, 413)
+
+_RETRY_AFTER = {
+    "Retry-After": {"description": "Seconds until it is worth asking again.", "schema": {"type": "integer"}}
+}
+_HEADERS: dict[int, dict[str, Any]] = {
+    401: {"WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}}},
+    429: _RETRY_AFTER,
+    503: _RETRY_AFTER,
+}
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "title": "Problem",
@@ -39,13 +50,18 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Document the problems of a route by status, and those that any route may have."""
-    return {
-        status: {
-            "description": " or ".join(f"`{code}`" for code, (usual, _) in PROBLEMS.items() if usual == status),
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for status in sorted({*statuses, *_EVERYWHERE})
+    return {status: _documented(status) for status in sorted({*statuses, *_EVERYWHERE})}
+
+
+def _documented(status: int) -> dict[str, Any]:
+    codes = [code for code, (usual, _) in PROBLEMS.items() if usual == status]
+    examples = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
+    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}
+    documented: dict[str, Any] = {
+        "description": " or ".join(f"`{code}`" for code in codes),
+        "content": {MEDIA_TYPE: content},
     }
+    return documented | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
 
 
 def operation_id(route: APIRoute) -> str:
@@ -67,7 +83,25 @@ def install(app: FastAPI) -> None:
             )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas["Problem"] = PROBLEM_SCHEMA
+            document["components"]["examples"] = {code: _example(code) for code in PROBLEMS}
+            _add_what_bodies_may_cause(document)
+            add_examples(document)
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it
+
+
+def _example(code: str) -> dict[str, Any]:
+    status, title = PROBLEMS[code]
+    kind = f"urn:everorder:problem:{code}"
+    problem = {"type": kind, "title": title, "status": status, "detail": title, "instance": "/v1/carts", "code": code}
+    return {"summary": title, "value": problem}
+
+
+def _add_what_bodies_may_cause(document: dict[str, Any]) -> None:
+    for path in document["paths"].values():
+        for operation in path.values():
+            if "requestBody" in operation:
+                for status in _WITH_A_BODY:
+                    operation["responses"].setdefault(str(status), _documented(status))
