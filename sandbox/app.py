@@ -2,31 +2,50 @@
 
 import asyncpg
 from starlette.routing import Route, Router
+from starlette.types import ASGIApp
 
-from sandbox import control, intents, refunds
+from sandbox import captures, control, disputes, events, intents, methods, refunds
+from sandbox.clock import Clock
 from sandbox.faults import Faults
-from sandbox.gateway import Gateway, unknown_url
+from sandbox.gateway import Gateway, Operation, unknown_url
 from sandbox.store import Store
 from sandbox.webhooks import Courier
 
+_INTENT = "/v1/payment_intents"
+_POSTS: tuple[tuple[str, str, Operation], ...] = (
+    (_INTENT, "create", intents.create),
+    (f"{_INTENT}/{{reference}}/confirm", "confirm", intents.confirm),
+    (f"{_INTENT}/{{reference}}/capture", "capture", captures.capture),
+    (f"{_INTENT}/{{reference}}/cancel", "cancel", captures.cancel),
+    ("/v1/refunds", "refund", refunds.create),
+    ("/v1/customers", "customer", methods.create_customer),
+    ("/v1/payment_methods/{reference}/attach", "method", methods.attach),
+    ("/v1/payment_methods/{reference}/detach", "method", methods.detach),
+)
+_GETS: tuple[tuple[str, Operation], ...] = (
+    (f"{_INTENT}/search", intents.search),
+    (f"{_INTENT}/{{reference}}", intents.retrieve),
+    (_INTENT, intents.index),
+    ("/v1/refunds/{reference}", refunds.retrieve),
+    ("/v1/refunds", refunds.index),
+    ("/v1/disputes/{reference}", disputes.retrieve),
+    ("/v1/disputes", disputes.index),
+    ("/v1/customers/{reference}", methods.retrieve_customer),
+    ("/v1/payment_methods/{reference}", methods.retrieve),
+    ("/v1/payment_methods", methods.index),
+    ("/v1/events/{reference}", events.retrieve),
+    ("/v1/events", events.index),
+)
 
-def build(pool: asyncpg.Pool, faults: Faults, courier: Courier) -> Router:
+
+def build(pool: asyncpg.Pool, store: Store, faults: Faults, courier: Courier, clock: Clock) -> ASGIApp:
     """Assemble the application. It is a bare router: nothing here needs a middleware."""
-    store = Store(pool)
     serve = Gateway(store, faults, courier).endpoint
-    intent, refund = "/v1/payment_intents", "/v1/refunds"
     return Router(
         [
-            Route(intent, serve("create", intents.create), methods=["POST"]),
-            Route(f"{intent}/{{reference}}/confirm", serve("confirm", intents.confirm), methods=["POST"]),
-            Route(f"{intent}/{{reference}}/capture", serve("capture", intents.capture), methods=["POST"]),
-            Route(f"{intent}/{{reference}}/cancel", serve("cancel", intents.cancel), methods=["POST"]),
-            Route(f"{intent}/{{reference}}", serve("retrieve", intents.retrieve), methods=["GET"]),
-            Route(intent, serve("retrieve", intents.index), methods=["GET"]),
-            Route(refund, serve("refund", refunds.create), methods=["POST"]),
-            Route(f"{refund}/{{reference}}", serve("retrieve", refunds.retrieve), methods=["GET"]),
-            Route(refund, serve("retrieve", refunds.index), methods=["GET"]),
-            *control.routes(pool, store, faults, courier),
+            *(Route(path, serve(name, operation), methods=["POST"]) for path, name, operation in _POSTS),
+            *(Route(path, serve("retrieve", operation), methods=["GET"]) for path, operation in _GETS),
+            *control.routes(pool, store, faults, courier, clock),
         ],
         default=unknown_url,
         redirect_slashes=False,

@@ -21,7 +21,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request to one operation. `reference` is the id in the path, empty where there is none; `version` is a date."""
+    """A request to one operation. `reference` is the id in the path, empty where there is none; `version` is a date.
+
+    `told` is what a fault wants the operation to answer: a code of a decline, or a state of a refund.
+    """
 
     path: str
     reference: str
@@ -29,6 +32,7 @@ class Call:
     key: str | None = None
     request_hash: str = ""
     version: str = ""
+    told: str = ""
 
     @classmethod
     def parse(cls, path: str, reference: str, body: bytes, *, key: str | None = None, version: str = "") -> "Call":
@@ -48,10 +52,16 @@ class Call:
     @property
     def expands_charge(self) -> bool:
         """Say whether the caller wants the charge in place of its id."""
-        return any(
-            name.startswith("expand[") and value.removeprefix("data.").startswith("latest_charge")
-            for name, value in self.form.items()
-        )
+        return any(name.startswith("latest_charge") for name in self._expanded)
+
+    @property
+    def expands_refunds(self) -> bool:
+        """Say whether the caller wants the charge with its refunds."""
+        return "latest_charge.refunds" in self._expanded
+
+    @property
+    def _expanded(self) -> list[str]:
+        return [value.removeprefix("data.") for name, value in self.form.items() if name.startswith("expand[")]
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -81,15 +91,31 @@ class Call:
             raise missing(name)
         return value
 
-    def amount(self, name: str) -> int | None:
-        """Return an amount in minor units, or nothing when it was left out.
+    @property
+    def limit(self) -> int:
+        """Return how many objects a page may hold."""
+        return min(self.amount("limit") or 10, 100)
+
+    def truth(self, name: str, *, default: bool = False) -> bool:
+        """Return a flag.
+
+        Raises:
+            StripeError: it is neither `true` nor `false`.
+        """
+        value = self.form.get(name)
+        if value not in {None, "true", "false"}:
+            raise StripeError(400, f"Invalid boolean: {value}", code="parameter_invalid_boolean", param=name)
+        return default if value is None else value == "true"
+
+    def amount(self, name: str, *, zero: bool = False) -> int | None:
+        """Return an amount in minor units, or nothing when it was left out; `zero` allows it to be none.
 
         Raises:
             StripeError: `parameter_invalid_integer` or `amount_too_large`.
         """
         value = self.form.get(name)
-        if value is None:
-            return None
+        if value is None or (zero and value == "0"):
+            return None if value is None else 0
         if not (value.isascii() and value.isdecimal() and value.strip("0")):
             raise StripeError(400, "Invalid positive integer", code="parameter_invalid_integer", param=name)
         if len(value) > 12 or int(value) > _LARGEST:

@@ -9,6 +9,19 @@ UNREACHABLE = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNo
 _STARTING_LOCK = 0x73616E64626F78
 
 _SCHEMA = """
+CREATE TABLE IF NOT EXISTS customers (
+    id text PRIMARY KEY,
+    metadata json NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE TABLE IF NOT EXISTS payment_methods (
+    id text PRIMARY KEY,
+    seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    card text NOT NULL,
+    customer text REFERENCES customers,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS payment_methods_customer ON payment_methods (customer) WHERE customer IS NOT NULL;
 CREATE TABLE IF NOT EXISTS payment_intents (
     id text PRIMARY KEY,
     seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
@@ -20,19 +33,28 @@ CREATE TABLE IF NOT EXISTS payment_intents (
     status text NOT NULL CHECK (status IN ('requires_payment_method', 'requires_confirmation', 'requires_action',
         'processing', 'requires_capture', 'canceled', 'succeeded')),
     capture_method text NOT NULL,
+    multicapture boolean NOT NULL DEFAULT FALSE,
     metadata json NOT NULL,
+    customer text REFERENCES customers,
+    setup_future_usage text,
     payment_method text,
+    card text,
     last_payment_error json,
     latest_charge text,
+    authorised_until timestamptz,
+    disputed boolean NOT NULL DEFAULT FALSE,
     cancellation_reason text,
     canceled_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CHECK (0 <= captured_amount AND captured_amount <= amount),
     CHECK (0 <= refunded_amount AND refunded_amount <= captured_amount),
-    CHECK ((captured_amount > 0) = (status = 'succeeded')),
+    CHECK (captured_amount = 0 OR status IN ('succeeded', 'requires_capture')),
+    CHECK (captured_amount > 0 OR status <> 'succeeded'),
     CHECK ((canceled_at IS NOT NULL) = (status = 'canceled'))
 );
 CREATE INDEX IF NOT EXISTS payment_intents_order ON payment_intents (order_id);
+CREATE INDEX IF NOT EXISTS payment_intents_reserved ON payment_intents (authorised_until)
+    WHERE status = 'requires_capture';
 CREATE TABLE IF NOT EXISTS refunds (
     id text PRIMARY KEY,
     seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
@@ -42,9 +64,25 @@ CREATE TABLE IF NOT EXISTS refunds (
     currency text NOT NULL,
     reason text,
     metadata json NOT NULL,
+    status text NOT NULL DEFAULT 'succeeded' CHECK (status IN ('pending', 'succeeded', 'failed')),
+    settles_at timestamptz,
+    settles_as text CHECK (settles_as IN ('succeeded', 'failed')),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX IF NOT EXISTS refunds_payment_intent ON refunds (payment_intent);
+CREATE INDEX IF NOT EXISTS refunds_unsettled ON refunds (settles_at) WHERE settles_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS disputes (
+    id text PRIMARY KEY,
+    seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    payment_intent text NOT NULL REFERENCES payment_intents,
+    charge text NOT NULL,
+    amount bigint NOT NULL CHECK (amount > 0),
+    currency text NOT NULL,
+    reason text NOT NULL,
+    status text NOT NULL CHECK (status IN ('needs_response', 'under_review', 'won', 'lost')),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS disputes_payment_intent ON disputes (payment_intent);
 CREATE TABLE IF NOT EXISTS idempotency_keys (
     key text PRIMARY KEY,
     request_hash text NOT NULL,
@@ -61,7 +99,21 @@ CREATE TABLE IF NOT EXISTS faults (
     rate double precision NOT NULL,
     delay double precision NOT NULL,
     order_id text,
+    code text,
     hits int NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS delays (
+    name text PRIMARY KEY,
+    delay interval NOT NULL
+);
+INSERT INTO delays (name, delay) VALUES ('authorisation', '7 days'), ('refund', '1 minute'), ('search', '0')
+ON CONFLICT DO NOTHING;
+CREATE TABLE IF NOT EXISTS events (
+    id text PRIMARY KEY DEFAULT 'evt_' || replace(gen_random_uuid()::text, '-', ''),
+    seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    type text NOT NULL,
+    snapshot json NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE TABLE IF NOT EXISTS webhook_endpoints (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -75,9 +127,7 @@ CREATE TABLE IF NOT EXISTS webhook_deliveries (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     endpoint_id bigint NOT NULL REFERENCES webhook_endpoints ON DELETE CASCADE,
     event_id text NOT NULL,
-    snapshot json NOT NULL,
     attempts int NOT NULL DEFAULT 0,
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     due_at timestamptz NOT NULL,
     delivered_at timestamptz
 );

@@ -4,7 +4,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -15,7 +15,7 @@ from sandbox.calls import Answer, Call
 from sandbox.errors import StripeError, server_error
 from sandbox.store import Store
 
-Operation = Literal["create", "confirm", "capture", "cancel", "refund", "retrieve"]
+Operation = Literal["create", "confirm", "capture", "cancel", "refund", "customer", "method", "retrieve"]
 
 
 class FaultKind(StrEnum):
@@ -36,8 +36,15 @@ class FaultKind(StrEnum):
     SLOW_AFTER = "slow_after"
     RATE_LIMITED = "rate_limited"
     """429 without any effect."""
+    REFUSED = "refused"
+    """400 with the `code`, without any effect; the key remembers it."""
+    DECLINED = "declined"
+    """A confirmation is declined with the `code` of a decline, whatever its card is."""
+    PENDING = "pending"
+    """A refund stays pending until it is told how it ends."""
 
 
+_CODES = {FaultKind.REFUSED: "charge_disputed", FaultKind.DECLINED: "insufficient_funds", FaultKind.PENDING: "pending"}
 _SLOW = {FaultKind.SLOW, FaultKind.SLOW_AFTER}
 _DEFAULT_DELAY = 10.0
 
@@ -45,7 +52,8 @@ _DEFAULT_DELAY = 10.0
 class FaultOrder(BaseModel):
     """Ask for a fault: for the next `times` requests, or for a `rate` of them, or for both (that rate, so many times).
 
-    With neither it is the next one. `operation` and `order_id` choose the requests; `retrieve` is every GET.
+    With neither it is the next one. `operation` and `order_id` choose the requests; `retrieve` is every GET. Being away
+    is `drop_before` for `any` at a rate of 1.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -56,6 +64,7 @@ class FaultOrder(BaseModel):
     rate: float | None = Field(default=None, ge=0, le=1)
     delay: float | None = Field(default=None, ge=0, le=600)
     order_id: str | None = None
+    code: str | None = Field(default=None, min_length=1, max_length=100)
 
 
 @dataclass(slots=True)
@@ -69,6 +78,7 @@ class Fault:
     rate: float
     delay: float
     order_id: str | None
+    code: str | None
     hits: int = 0
 
     @classmethod
@@ -77,7 +87,8 @@ class Fault:
         times = 1 if order.times is None and order.rate is None else order.times
         delay = order.delay if order.delay is not None else _DEFAULT_DELAY if order.kind in _SLOW else 0.0
         rate = 1.0 if order.rate is None else order.rate
-        return cls(secrets.token_hex(6), order.operation, order.kind, times, rate, delay, order.order_id)
+        code = order.code or _CODES.get(order.kind)
+        return cls(secrets.token_hex(6), order.operation, order.kind, times, rate, delay, order.order_id, code)
 
     def matches(self, operation: str) -> bool:
         """Say whether this fault may hit such an operation, and has not hit often enough yet."""
@@ -97,7 +108,7 @@ class Faults:
     async def load(self) -> None:
         """Read what an earlier process was told."""
         rows = await self._pool.fetch(
-            "SELECT id, operation, kind, remaining, rate, delay, order_id, hits FROM faults ORDER BY seq"
+            "SELECT id, operation, kind, remaining, rate, delay, order_id, code, hits FROM faults ORDER BY seq"
         )
         self._faults = [Fault(**{**row, "kind": FaultKind(row["kind"])}) for row in rows]
 
@@ -105,8 +116,10 @@ class Faults:
         """Have a fault wait behind those that are there: the first one that matches a request hits it."""
         fault = Fault.from_order(order)
         await self._pool.execute(
-            "INSERT INTO faults (id, operation, kind, remaining, rate, delay, order_id) VALUES ($1,$2,$3,$4,$5,$6,$7)",
+            "INSERT INTO faults (id, operation, kind, remaining, rate, delay, order_id, code)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             *(fault.id, fault.operation, fault.kind.value, fault.remaining, fault.rate, fault.delay, fault.order_id),
+            fault.code,
         )
         self._faults.append(fault)
         return fault
@@ -148,7 +161,7 @@ class Faults:
         return found
 
 
-async def misbehave(fault: Fault, store: Store, call: Call, act: Callable[[], Awaitable[Answer]]) -> Answer | None:
+async def misbehave(fault: Fault, store: Store, call: Call, act: Callable[[Call], Awaitable[Answer]]) -> Answer | None:
     """Carry a request out as badly as the fault says. Nothing is returned when the connection is to be dropped.
 
     Raises:
@@ -159,7 +172,8 @@ async def misbehave(fault: Fault, store: Store, call: Call, act: Callable[[], Aw
     await _before(fault, store, call)
     if fault.kind is FaultKind.DROP_BEFORE:
         return None
-    answer = await act()
+    told = (fault.code or "") if fault.kind in {FaultKind.DECLINED, FaultKind.PENDING} else ""
+    answer = await act(replace(call, told=told))
     if fault.kind is FaultKind.REPLAY_ERROR:
         await store.remember(call, 500, server_error().body)
     if fault.kind in {FaultKind.ERROR_AFTER, FaultKind.REPLAY_ERROR}:
@@ -173,6 +187,10 @@ async def _before(fault: Fault, store: Store, call: Call) -> None:
     match fault.kind:
         case FaultKind.RATE_LIMITED:
             raise StripeError(429, "Request rate limit exceeded.", code="rate_limit")
+        case FaultKind.REFUSED:
+            refusal = StripeError(400, "The sandbox was told to refuse this.", code=fault.code or "")
+            await store.remember(call, refusal.status, refusal.body)
+            raise refusal
         case FaultKind.ERROR_BEFORE:
             raise server_error()
         case FaultKind.REPLAY_ERROR_BEFORE:

@@ -62,10 +62,10 @@ class Gateway:
             self._at_work.discard(call.key)
 
     async def _faulty(self, name: str, operation: Operation, call: Call) -> Answer | None:
-        act = partial(self._act, operation, call)
+        act = partial(self._act, operation)
         try:
             fault: Fault | None = await self._faults.take(name, call)
-            return await (misbehave(fault, self._store, call, act) if fault else act())
+            return await (misbehave(fault, self._store, call, act) if fault else act(call))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             _log.exception("the database failed")
             raise server_error() from None

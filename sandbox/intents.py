@@ -1,42 +1,55 @@
-"""Payment intents: create, confirm, capture, cancel, authenticate, and look up."""
+"""Payment intents: create, confirm, authenticate, and look up."""
 
 import json
+import re
 import secrets
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from sandbox import objects
 from sandbox.calls import Answer, Call
-from sandbox.cards import AUTHENTICATION_FAILED, CARDS, Card, Decline
+from sandbox.cards import AUTHENTICATION_FAILED, AUTHENTICATION_REQUIRED, Card, Decline, declines_as
 from sandbox.errors import StripeError, missing, no_such
+from sandbox.methods import Instrument, instrument
 from sandbox.objects import IntentRow, Json
 from sandbox.store import Store, Stored, statement
 
-_CREATE = statement("""
+_UNTIL = "clock_timestamp() + (SELECT delay FROM delays WHERE name = 'authorisation')"
+# A method is born when it is used, and stays with the customer where the intent says so and the money is there.
+_METHOD = """
+    INSERT INTO payment_methods (id, card, customer)
+    SELECT {id}::text, {card}::text, CASE WHEN setup_future_usage = 'off_session'
+        AND status IN ('requires_capture', 'succeeded') THEN customer END
+    FROM intent WHERE {id}::text IS NOT NULL
+    ON CONFLICT (id) DO UPDATE SET customer = COALESCE(payment_methods.customer, excluded.customer)
+    RETURNING id"""
+_CREATE = statement(
+    intent=f"""
     INSERT INTO payment_intents (id, order_id, amount, currency, capture_method, metadata, payment_method, status,
-        captured_amount, last_payment_error, latest_charge)
-    SELECT $5, $6, $7::bigint, $8, $9, $10, $11, $12::text,
-        CASE WHEN $12::text = 'succeeded' THEN $7::bigint ELSE 0 END, $13, $14
+        captured_amount, last_payment_error, latest_charge, card, customer, setup_future_usage, multicapture,
+        authorised_until)
+    SELECT $4, $5, $6::bigint, $7, $8, $9, CASE WHEN $12::json IS NULL THEN $10::text END, $11::text,
+        CASE WHEN $11::text = 'succeeded' THEN $6::bigint ELSE 0 END, $12::json, $13, $14::text, $15, $16, $17,
+        CASE WHEN $11::text = 'requires_capture' THEN {_UNTIL} END
     WHERE NOT EXISTS (SELECT FROM known)
-    RETURNING *""")
-# What a confirmation comes to, $6, is null for an authorised payment: then the capture method decides.
-_CONFIRM = statement("""
+    RETURNING *""",
+    method=_METHOD.format(id="$10", card="$14"),
+)
+# What a confirmation comes to, $5, is null for an authorised payment: then the capture method decides.
+_CONFIRM = statement(
+    intent=f"""
     UPDATE payment_intents SET
-        status = COALESCE($6::text, CASE capture_method WHEN 'manual' THEN 'requires_capture' ELSE 'succeeded' END),
-        captured_amount = CASE WHEN $6::text IS NULL AND capture_method <> 'manual' THEN amount ELSE 0 END,
-        payment_method = $7, last_payment_error = $8, latest_charge = $9
-    WHERE id = $5 AND status = ANY ($10::text[]) AND NOT EXISTS (SELECT FROM known)
-    RETURNING *""")
-_CAPTURE = statement("""
-    UPDATE payment_intents SET status = 'succeeded', captured_amount = COALESCE($6::bigint, amount)
-    WHERE id = $5 AND status = 'requires_capture' AND COALESCE($6::bigint, amount) <= amount
-        AND NOT EXISTS (SELECT FROM known)
-    RETURNING *""")
-_CANCEL = statement("""
-    UPDATE payment_intents SET status = 'canceled', canceled_at = clock_timestamp(), cancellation_reason = $6
-    WHERE id = $5 AND NOT EXISTS (SELECT FROM known) AND status IN
-        ('requires_payment_method', 'requires_confirmation', 'requires_action', 'requires_capture')
-    RETURNING *""")
+        status = COALESCE($5::text, CASE capture_method WHEN 'manual' THEN 'requires_capture' ELSE 'succeeded' END),
+        captured_amount = CASE WHEN $5::text IS NULL AND capture_method <> 'manual' THEN amount ELSE 0 END,
+        payment_method = CASE WHEN $7::json IS NULL THEN $6::text END, last_payment_error = $7::json,
+        latest_charge = $8, card = $10::text, multicapture = multicapture AND $11,
+        authorised_until = CASE WHEN $5::text IS NULL AND capture_method = 'manual' THEN {_UNTIL} END
+    WHERE id = $4 AND status = ANY ($9::text[]) AND NOT EXISTS (SELECT FROM known)
+    RETURNING *""",
+    method=_METHOD.format(id="$6", card="$10"),
+)
 _CONFIRMABLE = ["requires_payment_method", "requires_confirmation", "requires_action"]
+_QUERY = re.compile(r"metadata\['(?P<name>\w{1,40})'\]:'(?P<value>[^']{1,500})'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,6 @@ class _Outcome:
     """What an intent comes to. No status: it is authorised, and its capture method says whether it is captured too."""
 
     status: str | None
-    method: str | None
     error: str | None = None
     charge: str | None = None
 
@@ -52,17 +64,19 @@ class _Outcome:
 async def create(store: Store, call: Call) -> Answer:
     """Create a payment intent, and with `confirm` confirm it at once."""
     call.allow(
-        *("amount", "currency", "capture_method", "confirm", "payment_method", "metadata", "description"),
+        *("amount", "currency", "capture_method", "confirm", "payment_method", "metadata", "description", "customer"),
         *("allowed_payment_method_types", "automatic_payment_methods", *_payment_method_types(call)),
         *("confirmation_method", "receipt_email", "return_url", "off_session", "setup_future_usage", "shipping"),
-        *("customer", "payment_method_options"),
+        "payment_method_options",
     )
     amount = call.amount("amount")
     if amount is None:
         raise missing("amount")
     capture_method = call.form.get("capture_method", "automatic")
-    method = call.form.get("payment_method")
-    begin = _beginning(method, capture_method, confirm=call.form.get("confirm") == "true")
+    customer = await _customer(store, call)
+    used = await _named(store, call, customer)
+    begin = _beginning(call, used, capture_method)
+    several = call.form.get("payment_method_options[card][request_multicapture]") == "if_available"
     stored = await store.change(
         _CREATE,
         call,
@@ -73,12 +87,16 @@ async def create(store: Store, call: Call) -> Answer:
         call.required("currency").lower(),
         capture_method,
         json.dumps(call.metadata),
-        begin.method,
+        used.id if used else None,
         begin.status,
         begin.error,
         begin.charge,
+        used.token if used else None,
+        customer,
+        call.form.get("setup_future_usage"),
+        several and (used is None or used.card.multicapture),
     )
-    return _answer(stored, call)
+    return answered(stored, call)
 
 
 async def confirm(store: Store, call: Call) -> Answer:
@@ -87,71 +105,145 @@ async def confirm(store: Store, call: Call) -> Answer:
         *("payment_method", "allowed_payment_method_types", *_payment_method_types(call)),
         *("capture_method", "return_url", "off_session", "receipt_email"),
     )
-    method = call.form.get("payment_method") or (await _found(store, call))["payment_method"]
+    row = await found(store, call)
+    method = call.form.get("payment_method") or row["payment_method"]
     if method is None:
         raise StripeError(
             400,
             "You cannot confirm this PaymentIntent because it's missing a payment method.",
             code="payment_intent_unexpected_state",
         )
-    card = _card(method)
-    return await _settle(store, call, method, card.decline, _CONFIRMABLE, authenticates=card.authenticates)
+    used = await instrument(store, method, row["customer"])
+    return await _settle(store, call, used, _verdict(call, used), _CONFIRMABLE)
 
 
 async def authenticate(store: Store, call: Call, *, passes: bool) -> Answer:
     """Play the buyer who was asked to authenticate: the bank lets the payment pass, or does not."""
-    method = (await _found(store, call))["payment_method"]
-    decline = _card(method).decline if method and passes else AUTHENTICATION_FAILED
-    return await _settle(store, call, method or "", decline, ["requires_action"], authenticates=False)
-
-
-async def capture(store: Store, call: Call) -> Answer:
-    """Take authorised money: all of it, or `amount_to_capture`, which lets the rest go."""
-    call.allow("amount_to_capture", "final_capture", "metadata")
-    amount = call.amount("amount_to_capture")
-    stored = await store.change(_CAPTURE, call, 200, call.reference, amount)
-    if stored is None:
-        row = await _found(store, call)
-        if row["status"] == "requires_capture":
-            raise StripeError(
-                400,
-                f"You cannot capture an amount higher than the authorized amount of {row['amount']}.",
-                code="amount_too_large",
-                param="amount_to_capture",
-            )
-        return await _refuse(store, call, row, "captured")
-    return _answer(stored, call)
-
-
-async def cancel(store: Store, call: Call) -> Answer:
-    """Cancel for good; what was authorised is let go."""
-    call.allow("cancellation_reason")
-    stored = await store.change(_CANCEL, call, 200, call.reference, call.form.get("cancellation_reason"))
-    return _answer(stored, call) if stored else await _refuse(store, call, await _found(store, call), "canceled")
+    row = await found(store, call)
+    if row["status"] != "requires_action" or row["payment_method"] is None:
+        await refuse(store, call, row, "authenticated")
+    used = await instrument(store, row["payment_method"] or "", row["customer"], used=True)
+    decline = used.card.decline if passes else AUTHENTICATION_FAILED
+    return await _settle(store, call, used, decline, ["requires_action"])
 
 
 async def retrieve(store: Store, call: Call) -> Answer:
     """Show one payment intent."""
-    return Answer(200, objects.intent(await _found(store, call), expand=call.expands_charge))
+    [shown] = await _shown(store, call, [await found(store, call)])
+    return Answer(200, shown)
 
 
 async def index(store: Store, call: Call) -> Answer:
-    """List payment intents, newest first."""
-    limit = min(call.amount("limit") or 10, 100)
-    rows = await store.intents(call.form.get("starting_after"), limit + 1)
-    shown = [objects.intent(row, expand=call.expands_charge) for row in rows]
-    return Answer(200, objects.page("/v1/payment_intents", shown, limit))
-
-
-async def _settle(
-    store: Store, call: Call, method: str, decline: Decline | None, states: list[str], *, authenticates: bool
-) -> Answer:
-    end = _outcome(method, decline, authenticates=authenticates)
-    status = 402 if end.error else 200
-    stored = await store.change(
-        _CONFIRM, call, status, call.reference, end.status, end.method, end.error, end.charge, states
+    """List payment intents, newest first: all, a customer's, or those since a time."""
+    since = call.amount("created[gte]")
+    rows: list[IntentRow] = await store.page(
+        "payment_intents",
+        call,
+        "($3::text IS NULL OR customer = $3) AND ($4::bigint IS NULL OR created_at >= to_timestamp($4::bigint))",
+        call.form.get("customer"),
+        since,
     )
-    return _answer(stored, call) if stored else await _refuse(store, call, await _found(store, call), "confirmed")
+    return Answer(200, objects.page("/v1/payment_intents", await _shown(store, call, rows), call.limit))
+
+
+async def search(store: Store, call: Call) -> Answer:
+    """Find payment intents by one entry of their metadata, as they were a while ago: the index lags behind."""
+    query = _QUERY.fullmatch(call.required("query"))
+    if query is None:
+        raise StripeError(400, "We were unable to parse your search query.", param="query")
+    paging = replace(
+        call, form={**call.form, "starting_after": call.form["page"]} if "page" in call.form else call.form
+    )
+    rows: list[IntentRow] = await store.page(
+        "payment_intents",
+        paging,
+        "metadata ->> $3 = $4 AND ($3 <> 'order_id' OR order_id = $4)"
+        " AND created_at <= clock_timestamp() - (SELECT delay FROM delays WHERE name = 'search')",
+        query["name"],
+        query["value"],
+    )
+    more = len(rows) > call.limit
+    listed = objects.page("/v1/payment_intents/search", await _shown(store, call, rows), call.limit)
+    return Answer(200, {**listed, "object": "search_result", "next_page": rows[call.limit - 1]["id"] if more else None})
+
+
+async def found(store: Store, call: Call) -> IntentRow:
+    """Return the payment intent that a call is about.
+
+    Raises:
+        StripeError: there is none.
+    """
+    row = await store.intent(call.reference)
+    if row is None:
+        raise no_such("payment_intent", call.reference, "intent")
+    return row
+
+
+async def refuse(store: Store, call: Call, row: IntentRow, verb: str) -> NoReturn:
+    """Refuse what the state does not allow. The key remembers it: the request was carried out, and the answer is no.
+
+    Raises:
+        StripeError: `payment_intent_unexpected_state`.
+    """
+    refusal = StripeError(
+        400,
+        f"This PaymentIntent could not be {verb} because it has a status of {row['status']}.",
+        code="payment_intent_unexpected_state",
+    )
+    await store.remember(call, refusal.status, refusal.body)
+    raise refusal
+
+
+def answered(stored: Stored | None, call: Call) -> Answer:
+    """Show the payment intent that a change has left, or what its key brought back."""
+    if stored is None:  # a create always has an outcome
+        raise StripeError(500, "An unknown error occurred.", kind="api_error")
+    if stored.status not in {200, 402}:
+        return Answer(stored.status, stored.snapshot, stored.replayed)
+    row: IntentRow = stored.snapshot
+    if stored.status == 402 and row["last_payment_error"]:
+        error: Json = {**row["last_payment_error"], "payment_intent": objects.intent(row)}
+        return Answer(402, {"error": error}, stored.replayed)
+    return Answer(200, objects.intent(row, expand=call.expands_charge), stored.replayed)
+
+
+async def _settle(store: Store, call: Call, used: Instrument, decline: Decline | None, states: list[str]) -> Answer:
+    end = _outcome(used, decline, asks=states == _CONFIRMABLE and _asks(call, used))
+    stored = await store.change(
+        _CONFIRM,
+        call,
+        402 if end.error else 200,
+        call.reference,
+        end.status,
+        used.id,
+        end.error,
+        end.charge,
+        states,
+        used.token,
+        used.card.multicapture,
+    )
+    if stored is None:
+        await refuse(store, call, await found(store, call), "confirmed")
+    return answered(stored, call)
+
+
+async def _shown(store: Store, call: Call, rows: list[IntentRow]) -> list[Json]:
+    if not call.expands_refunds:
+        return [objects.intent(row, expand=call.expands_charge) for row in rows]
+    given = await store.refunds_of([row["id"] for row in rows if row["refunded_amount"] or row["captured_amount"]])
+    return [objects.intent(row, expand=True, refunds=given.get(row["id"], [])) for row in rows]
+
+
+async def _customer(store: Store, call: Call) -> str | None:
+    name = call.form.get("customer")
+    if name is not None and await store.row("customers", name) is None:
+        raise no_such("customer", name, "customer", 400)
+    return name
+
+
+async def _named(store: Store, call: Call, customer: str | None) -> Instrument | None:
+    method = call.form.get("payment_method")
+    return None if method is None else await instrument(store, method, customer)
 
 
 def _payment_method_types(call: Call) -> tuple[str, ...]:
@@ -168,64 +260,41 @@ def _payment_method_types(call: Call) -> tuple[str, ...]:
     return ()
 
 
-def _beginning(method: str | None, capture_method: str, *, confirm: bool) -> _Outcome:
+def _beginning(call: Call, used: Instrument | None, capture_method: str) -> _Outcome:
     """Return how an intent begins: without a card, with one, or confirmed at once."""
-    if method is None:
-        return _Outcome("requires_payment_method", None)
-    card = _card(method)
-    if not confirm:
-        return _Outcome("requires_confirmation", method)
-    end = _outcome(method, card.decline, authenticates=card.authenticates)
+    if used is None:
+        return _Outcome("requires_payment_method")
+    if not call.truth("confirm"):
+        return _Outcome("requires_confirmation")
+    end = _outcome(used, _verdict(call, used), asks=_asks(call, used))
     if end.status:
         return end
     return replace(end, status="requires_capture" if capture_method == "manual" else "succeeded")
 
 
-def _outcome(method: str, decline: Decline | None, *, authenticates: bool) -> _Outcome:
+def _asks(call: Call, used: Instrument) -> bool:
+    """Say whether the bank wants to see the buyer."""
+    card: Card = used.card
+    return card.authenticates and not (card.once_set_up and used.saved) and not call.truth("off_session")
+
+
+def _verdict(call: Call, used: Instrument) -> Decline | None:
+    """Return why a confirmation is declined, if it is."""
+    if call.told:
+        return declines_as(call.told)
+    if used.card.authenticates and call.truth("off_session") and not (used.card.once_set_up and used.saved):
+        return AUTHENTICATION_REQUIRED
+    return used.card.decline
+
+
+def _outcome(used: Instrument, decline: Decline | None, *, asks: bool) -> _Outcome:
     """Return what a confirmation comes to."""
-    if authenticates:
-        return _Outcome("requires_action", method)
+    if asks:
+        return _Outcome("requires_action")
     charge = f"ch_{secrets.token_hex(12)}"
     if decline is None:
-        return _Outcome(None, method, None, charge)
-    return _Outcome("requires_payment_method", None, _payment_error(decline, method, charge), charge)
-
-
-async def _found(store: Store, call: Call) -> IntentRow:
-    row = await store.intent(call.reference)
-    if row is None:
-        raise no_such("payment_intent", call.reference, "intent")
-    return row
-
-
-async def _refuse(store: Store, call: Call, row: IntentRow, verb: str) -> Answer:
-    """Refuse what the state does not allow. The key remembers it: the request was carried out, and the answer is no."""
-    refusal = StripeError(
-        400,
-        f"This PaymentIntent could not be {verb} because it has a status of {row['status']}.",
-        code="payment_intent_unexpected_state",
-    )
-    await store.remember(call, refusal.status, refusal.body)
-    return Answer(refusal.status, refusal.body)
-
-
-def _answer(stored: Stored | None, call: Call) -> Answer:
-    if stored is None:  # a create always has an outcome
-        raise StripeError(500, "An unknown error occurred.", kind="api_error")
-    if stored.status not in {200, 402}:
-        return Answer(stored.status, stored.snapshot, stored.replayed)
-    row: IntentRow = stored.snapshot
-    if stored.status == 402 and row["last_payment_error"]:
-        error: Json = {**row["last_payment_error"], "payment_intent": objects.intent(row)}
-        return Answer(402, {"error": error}, stored.replayed)
-    return Answer(200, objects.intent(row, expand=call.expands_charge), stored.replayed)
-
-
-def _card(method: str) -> Card:
-    card = CARDS.get(method)
-    if card is None:
-        raise no_such("PaymentMethod", method, "payment_method", 400)
-    return card
+        return _Outcome(None, None, charge)
+    return _Outcome("requires_payment_method", _payment_error(decline, used.id, charge), charge)
 
 
 def _payment_error(decline: Decline, method: str, charge: str) -> str:

@@ -1,7 +1,6 @@
 """The sandbox's process."""
 
 import asyncio
-import contextlib
 import sys
 
 import asyncpg
@@ -11,9 +10,11 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sandbox.app import build
+from sandbox.clock import Clock
 from sandbox.database import UNREACHABLE, open_pool
 from sandbox.faults import Faults
 from sandbox.gateway import DROP
+from sandbox.store import Store
 from sandbox.webhooks import Courier, EndpointOrder
 
 
@@ -42,16 +43,17 @@ def serve(*, database_url: str, host: str, port: int, webhook_url: str = "", web
 
 async def _serve(database_url: str, host: str, port: int, endpoint: EndpointOrder | None) -> None:
     pool = await open_pool(database_url)
-    faults, courier = Faults(pool), Courier(pool)
+    store, faults, courier = Store(pool), Faults(pool), Courier(pool)
+    clock = Clock(pool, store, courier)
     await faults.load()
     await (courier.register(endpoint) if endpoint else courier.load())
-    delivering = asyncio.create_task(courier.run())
+    background = [asyncio.create_task(courier.run()), asyncio.create_task(clock.run())]
     try:
-        await uvicorn.Server(_config(build(pool, faults, courier), host, port)).serve()
+        await uvicorn.Server(_config(build(pool, store, faults, courier, clock), host, port)).serve()
     finally:
-        delivering.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await delivering
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         pool.terminate()
 
 

@@ -1,7 +1,6 @@
 """The one way in which the sandbox changes anything: a single SQL statement that is whole or has not happened."""
 
 import json
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,31 +20,51 @@ class Stored:
     replayed: bool
 
 
-def statement(change: str, *, refund: str = "") -> str:
-    """Wrap a change of `payment_intents` so that it honours idempotency keys and tells the webhook endpoints.
+EVENT_OF_INTENT = """
+    SELECT CASE status
+        WHEN 'requires_payment_method' THEN CASE WHEN last_payment_error IS NULL THEN 'payment_intent.created'
+            ELSE 'payment_intent.payment_failed' END
+        WHEN 'requires_confirmation' THEN 'payment_intent.created'
+        WHEN 'requires_action' THEN 'payment_intent.requires_action'
+        WHEN 'requires_capture' THEN 'payment_intent.amount_capturable_updated'
+        WHEN 'canceled' THEN 'payment_intent.canceled'
+        ELSE 'payment_intent.succeeded' END, row_to_json(intent)
+    FROM intent"""
+"""What has happened to a payment intent, by its row as it is afterwards."""
 
-    $1 to $4 are the key, the request's hash, the status of the answer and the event's id; the change has $5 onward and
-    must not happen when `known` has a row. `refund` inserts into `refunds` from `intent`, and is then what is answered.
+
+def announcement(events: str) -> str:
+    """Write CTEs that keep the events which a query finds (type and snapshot), and send them to every endpoint."""
+    return f"""
+    happened AS (INSERT INTO events (type, snapshot) {events} RETURNING id),
+    announced AS (
+        INSERT INTO webhook_deliveries (endpoint_id, event_id, due_at)
+        SELECT endpoint.id, happened.id, clock_timestamp() + endpoint.delay
+        FROM happened, webhook_endpoints AS endpoint, generate_series(1, endpoint.copies))"""
+
+
+def statement(*, answer: str = "intent", events: str = EVENT_OF_INTENT, **steps: str) -> str:
+    """Write a change as one statement that honours idempotency keys and tells the webhook endpoints.
+
+    $1 to $3 are the key, the request's hash and the status of the answer; the steps, CTEs by name, have $4 onward. The
+    first one must not happen when `known` has a row, and the others are made of it. `answer` names the one whose row is
+    answered, `events` is a query for what has happened, empty for nothing that anyone is told.
     """
     return f"""
     WITH known AS (SELECT request_hash, status, snapshot FROM idempotency_keys WHERE key = $1::text),
-    intent AS ({change}),
-    {f"refund AS ({refund})," if refund else ""}
-    answer AS (SELECT row_to_json(made) AS snapshot FROM {"refund" if refund else "intent"} AS made),
+    {"".join(f"{name} AS ({step})," for name, step in steps.items())}
+    {f"{announcement(events)}," if events else ""}
+    answer AS (SELECT row_to_json({answer}) AS snapshot FROM {answer}),
     remembered AS (
         INSERT INTO idempotency_keys (key, request_hash, status, snapshot)
-        SELECT $1::text, $2::text, $3::int, snapshot FROM answer WHERE $1::text IS NOT NULL),
-    announced AS (
-        INSERT INTO webhook_deliveries (endpoint_id, event_id, snapshot, due_at)
-        SELECT endpoint.id, $4::text, row_to_json(intent), clock_timestamp() + endpoint.delay
-        FROM intent, webhook_endpoints AS endpoint, generate_series(1, endpoint.copies))
+        SELECT $1::text, $2::text, $3::int, snapshot FROM answer WHERE $1::text IS NOT NULL)
     SELECT request_hash, status, snapshot, TRUE AS replayed FROM known
     UNION ALL SELECT $2::text, $3::int, snapshot, FALSE FROM answer
     """
 
 
 class Store:
-    """Payment intents, refunds and idempotency keys. Every method is one statement."""
+    """What the sandbox knows. Every method is one statement."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -56,9 +75,8 @@ class Store:
         Raises:
             StripeError: the key was used with other parameters, or is in use elsewhere.
         """
-        event_id = f"evt_{secrets.token_hex(12)}"
         try:
-            row = await self._pool.fetchrow(sql, call.key, call.request_hash, status, event_id, *arguments)
+            row = await self._pool.fetchrow(sql, call.key, call.request_hash, status, *arguments)
         except asyncpg.UniqueViolationError:
             raise key_in_use() from None
         if row is None:
@@ -85,43 +103,46 @@ class Store:
         """Forget the call's key, as a provider does after a day or after an accident."""
         await self._pool.execute("DELETE FROM idempotency_keys WHERE key = $1", call.key)
 
+    async def row(self, table: str, reference: str) -> Any:
+        """Look a row up by its id."""
+        row = await self._pool.fetchval(f"SELECT row_to_json(t) FROM {table} AS t WHERE id = $1", reference)
+        return json.loads(row) if row else None
+
     async def intent(self, reference: str) -> IntentRow | None:
         """Look a payment intent up."""
-        row = await self._pool.fetchval("SELECT row_to_json(p) FROM payment_intents AS p WHERE id = $1", reference)
-        return json.loads(row) if row else None
+        row: IntentRow | None = await self.row("payment_intents", reference)
+        return row
 
-    async def refund(self, reference: str) -> RefundRow | None:
-        """Look a refund up."""
-        row = await self._pool.fetchval("SELECT row_to_json(r) FROM refunds AS r WHERE id = $1", reference)
-        return json.loads(row) if row else None
+    async def page(self, table: str, call: Call, condition: str = "TRUE", *arguments: object) -> list[Any]:
+        """List rows, newest first, from behind the one with the id `starting_after`: one more than fits on the page.
 
-    async def intents(self, after: str | None, limit: int) -> list[IntentRow]:
-        """List payment intents, newest first, from behind the one with the id `after`."""
+        The condition has $3 onward.
+        """
         rows = await self._pool.fetch(
-            """
-            SELECT row_to_json(p) FROM payment_intents AS p
-            WHERE $1::text IS NULL OR seq < (SELECT seq FROM payment_intents WHERE id = $1)
+            f"""
+            SELECT row_to_json(t) FROM {table} AS t
+            WHERE ($1::text IS NULL OR seq < (SELECT seq FROM {table} WHERE id = $1)) AND ({condition})
             ORDER BY seq DESC LIMIT $2
             """,
-            after,
-            limit,
+            call.form.get("starting_after"),
+            call.limit + 1,
+            *arguments,
         )
         return [json.loads(row[0]) for row in rows]
 
-    async def refunds(self, payment_intent: str | None, after: str | None, limit: int) -> list[RefundRow]:
-        """List refunds, of one payment intent or of all, newest first."""
+    async def refunds_of(self, references: list[str]) -> dict[str, list[RefundRow]]:
+        """List the refunds of payment intents, the newest first."""
         rows = await self._pool.fetch(
-            """
-            SELECT row_to_json(r) FROM refunds AS r
-            WHERE ($1::text IS NULL OR payment_intent = $1)
-                AND ($2::text IS NULL OR seq < (SELECT seq FROM refunds WHERE id = $2))
-            ORDER BY seq DESC LIMIT $3
-            """,
-            payment_intent,
-            after,
-            limit,
+            "SELECT payment_intent, json_agg(row_to_json(r) ORDER BY seq DESC) FROM refunds AS r"
+            " WHERE payment_intent = ANY ($1) GROUP BY payment_intent",
+            references,
         )
-        return [json.loads(row[0]) for row in rows]
+        return {row[0]: json.loads(row[1]) for row in rows}
+
+    async def run(self, sql: str, *arguments: object) -> Any:
+        """Run a statement that no key protects, and return the row that it answers, or nothing."""
+        row = await self._pool.fetchval(sql, *arguments)
+        return json.loads(row) if row else None
 
 
 def key_in_use() -> StripeError:

@@ -21,8 +21,9 @@ _IDLE = 0.5
 _LONGEST_PAUSE = 60
 
 _DUE = """
-    SELECT delivery.id, event_id, snapshot, attempts, created_at, url, secret
+    SELECT delivery.id, event_id, type, snapshot, attempts, created_at, url, secret
     FROM webhook_deliveries AS delivery JOIN webhook_endpoints AS endpoint ON endpoint.id = endpoint_id
+        JOIN events ON events.id = event_id
     WHERE delivered_at IS NULL AND (due_at <= clock_timestamp() OR newest_first AND attempts = 0 AND EXISTS (
         SELECT FROM webhook_deliveries AS ripe
         WHERE ripe.endpoint_id = endpoint.id AND ripe.delivered_at IS NULL AND ripe.due_at <= clock_timestamp()))
@@ -143,7 +144,8 @@ def signature(secret: str, payload: bytes, timestamp: int) -> str:
 
 
 async def _taken(client: httpx2.AsyncClient, delivery: asyncpg.Record) -> bool:
-    payload = json.dumps(event(delivery["event_id"], json.loads(delivery["snapshot"]), delivery["created_at"])).encode()
+    snapshot = json.loads(delivery["snapshot"])
+    payload = json.dumps(event(delivery["event_id"], delivery["type"], snapshot, delivery["created_at"])).encode()
     headers = {
         "content-type": "application/json; charset=utf-8",
         "stripe-signature": signature(delivery["secret"], payload, int(time.time())),

@@ -50,6 +50,7 @@ async def test_created_intent_looks_like_stripes(sandbox: SandboxForTests) -> No
         "next_action": None,
         "payment_method": None,
         "payment_method_types": ["card"],
+        "setup_future_usage": None,
         "status": "requires_payment_method",
     }
 
@@ -215,7 +216,7 @@ async def test_basic_authentication_works_as_with_curl(sandbox: SandboxForTests)
         assert (await client.get(f"{sandbox.url}{INTENTS}")).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/v1/customers", "/v1/payment_intents/pi_1/steal", "/"])
+@pytest.mark.parametrize("path", ["/v1/payouts", "/v1/payment_intents/pi_1/steal", "/"])
 async def test_unknown_url_is_404_in_stripes_form(sandbox: SandboxForTests, path: str) -> None:
     response = await sandbox.call("POST", path)
     assert (response.status_code, response.json()["error"]["type"]) == (404, "invalid_request_error")
