@@ -7,7 +7,7 @@ from typing import Protocol
 
 from fastapi import APIRouter, FastAPI
 
-from api import errors, openapi
+from api import audience, errors, openapi
 from api.deps import Resources
 from api.draining import drains
 from api.middleware import front_door
@@ -23,12 +23,17 @@ from api.routes import (
     mailbox,
     notifications,
     orders,
+    personal_data,
     platform,
     preferences,
+    reconciliations,
+    refunds,
+    shipments,
     users,
     webhooks,
 )
 from api.services import VARIABLE, Service, parse
+from clients.chores import ChoreClient
 from clients.connection import connect
 from clients.erasures import ErasureClient
 from clients.messages import MessageClient
@@ -41,10 +46,10 @@ ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
     Service.CATALOG: (catalog.router, catalog_edits.router),
     Service.INVENTORY: (inventory.router,),
     Service.CARTS: (carts.router,),
-    Service.ORDERS: (checkout.router, orders.router),
-    Service.PAYMENTS: (webhooks.router,),
+    Service.ORDERS: (checkout.router, orders.router, refunds.router, shipments.router),
+    Service.PAYMENTS: (webhooks.router, reconciliations.router),
     Service.NOTIFICATIONS: (notifications.router,),
-    Service.USERS: (auth.router, users.router, addresses.router, preferences.router),
+    Service.USERS: (auth.router, users.router, addresses.router, preferences.router, personal_data.router),
 }
 
 _TAGS = [
@@ -77,7 +82,12 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     engine = create_engine(settings.database_url, pool_size=settings.database_pool_size, application="everorder-api")
     client = await connect(settings, lazy=True)
     resources = Resources(
-        settings, engine, OrderClient(client), messages=MessageClient(client), erasures=ErasureClient(client)
+        settings,
+        engine,
+        OrderClient(client),
+        messages=MessageClient(client),
+        erasures=ErasureClient(client),
+        chores=ChoreClient(client),
     )
     try:
         with drains(resources.drain, settings.drain_seconds):
@@ -122,9 +132,11 @@ def create_app(
 
 
 def _mount(app: FastAPI, settings: Settings, services: frozenset[Service]) -> None:
+    audience.document(platform.router)
     app.include_router(platform.router)
     for service, routers in ROUTERS.items():
         for router in routers if service in services else ():
+            audience.document(router)
             app.include_router(router)
     if settings.mailbox_dir:
         app.include_router(mailbox.router)

@@ -1,7 +1,7 @@
 """Start orders, ask them things and find out about them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypedDict, TypeVar
@@ -14,6 +14,7 @@ from temporalio.client import (
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowUpdateFailedError,
+    WorkflowUpdateHandle,
     WorkflowUpdateRPCTimeoutOrCancelledError,
     WorkflowUpdateStage,
 )
@@ -38,6 +39,7 @@ from contracts.orders import (
     Pay,
     PaymentEvent,
     PlaceOrder,
+    Refund,
     Resolve,
     Ship,
     order_workflow_id,
@@ -227,15 +229,46 @@ class OrderClient:
         """Decide about an order that needs an operator."""
         return await self._update_within(order_id, OrderWorkflow.resolve, decision, wait)
 
-    async def ship(self, order_id: UUID, ship: Ship, *, wait: timedelta) -> OrderOutcome | Accepted:
-        """Note that an order has left the house."""
-        return await self._update_within(order_id, OrderWorkflow.ship, ship, wait)
+    async def ship(
+        self, order_id: UUID, ship: Ship, *, wait: timedelta, request_id: UUID | None = None
+    ) -> OrderOutcome | Accepted:
+        """Send goods of an order: the lines that are named, or all that is left.
+
+        Raises:
+            IllegalStepError: its state does not allow it.
+            OrderRefusedError: `shipment_too_large`, or `capture_declined`: do not send it.
+        """
+        return await self._update_within(order_id, OrderWorkflow.ship, ship, wait, request_id)
 
     async def mark_delivered(
-        self, order_id: UUID, delivered: MarkDelivered, *, wait: timedelta
+        self, order_id: UUID, delivered: MarkDelivered, *, wait: timedelta, request_id: UUID | None = None
     ) -> OrderOutcome | Accepted:
-        """Note that an order has arrived."""
-        return await self._update_within(order_id, OrderWorkflow.mark_delivered, delivered, wait)
+        """Note that a shipment has arrived, or all that were sent."""
+        return await self._update_within(order_id, OrderWorkflow.mark_delivered, delivered, wait, request_id)
+
+    async def refund(
+        self, order: PlaceOrder, refund: Refund, *, wait: timedelta, request_id: UUID | None = None
+    ) -> OrderOutcome | Accepted:
+        """Give money back. An order that was closed gets a workflow again for it, that goes on from its row.
+
+        Raises:
+            IllegalStepError: its state does not allow it.
+            OrderRefusedError: `refund_too_large`, or `refund_refused`: the provider does not give it back.
+            TemporarilyUnavailableError: Temporal is away.
+        """
+
+        async def start() -> WorkflowUpdateHandle[OrderOutcome]:
+            return await self._client.start_update_with_start_workflow(
+                OrderWorkflow.refund,
+                refund,
+                id=str(request_id) if request_id else None,
+                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+                start_workflow_operation=WithStartWorkflowOperation(
+                    OrderWorkflow.run, order, **_start_options(order, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+                ),
+            )
+
+        return await self._answer_within(order.order_id, start, wait)
 
     async def resume(self, order: PlaceOrder, *, told: PaymentEvent | Cancel | None = None) -> None:
         """Give an order a workflow again that goes on from its row. Nothing happens where one is running.
@@ -316,16 +349,23 @@ class OrderClient:
         wait: timedelta,
         request_id: UUID | None = None,
     ) -> OrderOutcome | Accepted:
-        """Send an update. Once it is accepted it can not be lost; until then a time-out means to try again.
+        """Send an update. One that was sent before under the same `request_id`, to this run, is joined."""
 
-        One that was sent before under the same `request_id`, to this run of the workflow, is joined.
-        """
+        async def start() -> WorkflowUpdateHandle[OrderOutcome]:
+            return await self._handle(order_id).start_update(
+                update, arg, id=str(request_id) if request_id else None, wait_for_stage=WorkflowUpdateStage.ACCEPTED
+            )
+
+        return await self._answer_within(order_id, start, wait)
+
+    async def _answer_within(
+        self, order_id: UUID, start: Callable[[], Awaitable[WorkflowUpdateHandle[OrderOutcome]]], wait: timedelta
+    ) -> OrderOutcome | Accepted:
+        """Start an update. Once it is accepted it can not be lost; until then a time-out means to try again."""
         accepted = False
         try:
             async with self._waits.within(wait):
-                handle = await self._handle(order_id).start_update(
-                    update, arg, id=str(request_id) if request_id else None, wait_for_stage=WorkflowUpdateStage.ACCEPTED
-                )
+                handle = await start()
                 accepted = True
                 return await handle.result()
         except WorkflowUpdateFailedError as error:

@@ -17,13 +17,19 @@ def refusal(code: str, sentence: str) -> ApplicationError:
     return ApplicationError(sentence, type=OWN_FAILURE + code, non_retryable=True)
 
 
-def refusal_code(error: BaseException | None) -> str | None:
-    """Find the code of a business refusal in an error or in what caused it."""
+def refusal_in(error: BaseException | None) -> ApplicationError | None:
+    """Find a business refusal in an error or in what caused it."""
     while error is not None:
         if isinstance(error, ApplicationError) and error.type and error.type.startswith(OWN_FAILURE):
-            return error.type.removeprefix(OWN_FAILURE)
+            return error
         error = error.__cause__
     return None
+
+
+def refusal_code(error: BaseException | None) -> str | None:
+    """Find the code of a business refusal in an error or in what caused it."""
+    found = refusal_in(error)
+    return found.type.removeprefix(OWN_FAILURE) if found is not None and found.type else None
 
 
 class ReducingFailureConverter(DefaultFailureConverter):

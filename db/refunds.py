@@ -21,6 +21,7 @@ from domain.errors import (
     ForbiddenError,
     IllegalStepError,
     NotFoundError,
+    NothingToRefundError,
     RefundTooLargeError,
 )
 from domain.order_states import REFUNDABLE, OrderStatus, PaymentStatus
@@ -140,11 +141,12 @@ SELECT status, payment_status, currency, captured_amount - refunded_amount - ref
 FROM orders WHERE id = :order_id
 """)
 
-_LIST = text("""
+_VIEW = """
 SELECT r.id, r.n, r.amount, r.currency, r.state, r.reason, n.text, r.actor, r.code, r.created_at
 FROM refunds r LEFT JOIN order_notes n ON n.id = r.note_id
-WHERE r.order_id = :order_id AND r.n > :after ORDER BY r.n LIMIT :limit
-""")
+"""
+_LIST = text(_VIEW + "WHERE r.order_id = :order_id AND r.n > :after ORDER BY r.n LIMIT :limit")
+_FIND = text(_VIEW + "WHERE r.id = :id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,12 +259,20 @@ async def of_order(session: AsyncSession, order_id: UUID, *, limit: int, after: 
     return [RefundView(*row) for row in rows]
 
 
+async def find(session: AsyncSession, refund_id: UUID) -> RefundView | None:
+    """Look a refund up."""
+    row = (await session.execute(_FIND, {"id": refund_id})).one_or_none()
+    return None if row is None else RefundView(*row)
+
+
 async def _plan(session: AsyncSession, order_id: UUID, refund_id: UUID, amount: int) -> None:
     await session.execute(_PLAN, {"order_id": order_id, "id": refund_id, "amount": amount})
 
 
 async def _refuse(session: AsyncSession, request: BeginRefund) -> None:
     """Say why a refund was not begun."""
+    if request.amount is not None and request.amount < 1:
+        raise NothingToRefundError("A refund is of one minor unit at least.")
     row = (await session.execute(_STANDING, {"order_id": request.order_id})).one_or_none()
     if row is None:
         raise NotFoundError("There is no such order.")
@@ -272,7 +282,7 @@ async def _refuse(session: AsyncSession, request: BeginRefund) -> None:
         raise IllegalStepError("A refund is not possible: the payment is disputed.")
     if request.currency not in {None, row.currency}:
         raise CurrencyUnavailableError(request.currency or "")
-    if row.refundable < max(request.amount or 1, 1):
+    if row.refundable < (request.amount or 1):
         raise RefundTooLargeError("Less is left of the captured money than that.")
     if request.limit is not None and row.given + (request.amount or row.refundable) > request.limit:
         raise ForbiddenError("This is more than may be refunded without the scope refunds:any.")

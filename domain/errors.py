@@ -133,6 +133,12 @@ class PaymentInProgressError(EverorderError):
     code = "payment_in_progress"
 
 
+class NothingToRefundError(EverorderError):
+    """A refund is of one minor unit at least."""
+
+    code = "validation_error"
+
+
 class RefundTooLargeError(EverorderError):
     """Less is left of the captured money than is to be given back."""
 

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import ApplicationError, FailureError
 
-from contracts.failures import refusal_code
+from contracts.failures import refusal, refusal_in
 
 Command = TypeVar("Command")
 
 
 @dataclass(slots=True)
 class _Queued(Generic[Command]):
-    """A command that waits for its turn; `refused` is the code of why it could not be carried out."""
+    """A command that waits for its turn; `refused` is why it could not be carried out."""
 
     command: Command
     done: bool = False
-    refused: str | None = None
+    refused: ApplicationError | None = None
 
 
 class Commands(Generic[Command]):
@@ -36,12 +36,12 @@ class Commands(Generic[Command]):
         """Tell whether a command of this kind waits or is being carried out."""
         return any(isinstance(queued.command, kind) for queued in self._queue)
 
-    async def in_turn(self, command: Command, over: Callable[[], bool]) -> str | None:
-        """Queue a command and wait until it was carried out; return the code of why it was not."""
+    async def in_turn(self, command: Command, over: Callable[[], bool]) -> ApplicationError | None:
+        """Queue a command and wait until it was carried out; return the refusal when it was not."""
         queued = _Queued(command)
         self._queue.append(queued)
         await workflow.wait_condition(lambda: queued.done or over())
-        return queued.refused if queued.done else "illegal_transition"
+        return queued.refused if queued.done else refusal("illegal_transition", "The order is over.")
 
     async def carry_out_next(self, carry_out: Callable[[Command], Awaitable[None]]) -> None:
         """Carry the oldest one out. A refusal is for who has asked; the order goes on."""
@@ -49,6 +49,6 @@ class Commands(Generic[Command]):
         try:
             await carry_out(queued.command)
         except FailureError as error:
-            queued.refused = refusal_code(error) or "illegal_transition"
+            queued.refused = refusal_in(error) or refusal("illegal_transition", "The order's state does not allow it.")
         queued.done = True
         self._queue.popleft()

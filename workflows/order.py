@@ -296,5 +296,5 @@ class OrderWorkflow:
         """Queue a command, wait until it was carried out, and tell how the order stands then."""
         refused = await self._commands.in_turn(command, over=lambda: self._over)
         if refused:
-            raise refusal(refused, f"The order is {self._progress.known.status}.")
+            raise refusal(refusal_code(refused) or "illegal_transition", refused.message)
         return self._progress.outcome()

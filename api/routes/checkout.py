@@ -1,18 +1,20 @@
 """The checkout: a cart becomes an order, once, however often it is asked for."""
 
 from datetime import timedelta
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import outcomes
 from api.access import own_cart
-from api.deps import CallerDep, Resources, ResourcesDep
+from api.deps import Owns, Resources, ResourcesDep
 from api.errors import ProblemError
 from api.idempotency import IdempotentRoute
 from api.openapi import problems
 from api.schemas.orders import AcceptedOrder, Checkout, Order
+from api.security import Caller, Scope
 from api.waiting import Wait
 from clients.orders import Accepted, OrderRefusedError
 from contracts.orders import OrderOutcome, PlaceOrder
@@ -26,6 +28,7 @@ from settings import Settings
 
 router = APIRouter(prefix="/v1/carts", tags=["orders"], route_class=IdempotentRoute)
 
+_Buyer = Annotated[Caller, Depends(Owns(Scope.CARTS_WRITE))]
 _LOOK_AGAIN = {"stale_checkout", "cart_checked_out"}
 """Refusals that say that this checkout is over, but not what it came to."""
 
@@ -36,7 +39,7 @@ _LOOK_AGAIN = {"stale_checkout", "cart_checked_out"}
     responses=problems(401, 402, 404, 409, 413) | {202: {"model": AcceptedOrder}},
 )
 async def check_out(
-    *, cart_id: UUID, body: Checkout, response: Response, resources: ResourcesDep, caller: CallerDep, wait: Wait
+    *, cart_id: UUID, body: Checkout, response: Response, resources: ResourcesDep, caller: _Buyer, wait: Wait
 ) -> Order | AcceptedOrder:
     """Make a cart an order. Asked again, also at the same time, it answers with the same order."""
     async with resources.reads() as session:
@@ -87,6 +90,7 @@ def _request(cart: CartRow, body: Checkout, settings: Settings) -> PlaceOrder:
         payment_method=body.payment_method.token,
         expected_total=body.expected_total.to_domain() if body.expected_total else None,
         hold=settings.hold,
+        capture=settings.capture,
     )
 
 
