@@ -107,6 +107,17 @@ class Call:
             raise StripeError(400, f"Invalid boolean: {value}", code="parameter_invalid_boolean", param=name)
         return default if value is None else value == "true"
 
+    def moment(self, name: str) -> int | None:
+        """Return a time in seconds since 1970, or nothing when it was left out.
+
+        Raises:
+            StripeError: `parameter_invalid_integer`.
+        """
+        value = self.form.get(name)
+        if value is not None and not (value.isascii() and value.isdecimal() and len(value) < 11):
+            raise StripeError(400, f"Invalid integer: {value}", code="parameter_invalid_integer", param=name)
+        return None if value is None else int(value)
+
     def amount(self, name: str, *, zero: bool = False) -> int | None:
         """Return an amount in minor units, or nothing when it was left out; `zero` allows it to be none.
 

@@ -135,7 +135,7 @@ async def retrieve(store: Store, call: Call) -> Answer:
 
 async def index(store: Store, call: Call) -> Answer:
     """List payment intents, newest first: all, a customer's, or those since a time."""
-    since = call.amount("created[gte]")
+    since = call.moment("created[gte]")
     rows: list[IntentRow] = await store.page(
         "payment_intents",
         call,
