@@ -1,7 +1,7 @@
 """What endpoints are given: sessions, settings, and who calls."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from api.outbox import Begins, Outbox, Post
 from api.passwords import Passwords
 from api.security import Caller, Scope, guest, is_service, person, service
 from api.signing_keys import Keyring
+from clients.chores import ChoreClient
 from clients.orders import OrderClient
 from db.engine import create_sessions, single_statements
 from domain.errors import ForbiddenError, UnauthenticatedError
@@ -43,12 +44,14 @@ class Resources:
         *,
         messages: Begins | None = None,
         erasures: Begins | None = None,
+        chores: ChoreClient | None = None,
     ) -> None:
         self.settings = settings
         self.engine = engine
         self.orders = orders
         self.messages = messages
         self.erasures = erasures
+        self.chores = chores
         self.post = Post()
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self.reads = async_sessionmaker(reading, class_=ReadSession, expire_on_commit=False, autoflush=False)
@@ -194,7 +197,27 @@ class Needs:
         return caller
 
 
-async def _user_id(caller: _Identified, _bearer: _ShowsBearer) -> UUID:
+@dataclass(frozen=True, slots=True)
+class Owns:
+    """Lets everybody in, and nobody see what is not theirs, but for who has the scope: it stands for owning.
+
+    Whether it is theirs is for `api.access` to tell, once the thing is found. What is somebody else's is not there.
+    """
+
+    scope: Scope
+
+    async def __call__(self, caller: _Identified, _token: _ShowsCartToken, _bearer: _ShowsBearer) -> Caller:
+        """Say what stands for owning."""
+        return replace(caller, instead=self.scope)
+
+
+async def user_id(caller: _Identified, _bearer: _ShowsBearer) -> UUID:
+    """Name who is logged in.
+
+    Raises:
+        UnauthenticatedError: nobody has said who they are.
+        ForbiddenError: it is no person.
+    """
     if caller.user_id is not None:
         return caller.user_id
     if Role.GUEST in caller.roles:
@@ -202,5 +225,5 @@ async def _user_id(caller: _Identified, _bearer: _ShowsBearer) -> UUID:
     raise ForbiddenError("this is for people with an account")
 
 
-UserId = Annotated[UUID, Depends(_user_id)]
+UserId = Annotated[UUID, Depends(user_id)]
 """The person who is logged in: a dependency of what belongs to an account."""

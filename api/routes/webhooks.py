@@ -7,16 +7,16 @@ import structlog
 from fastapi import APIRouter, Header, Path
 from starlette.requests import Request
 
+from api.audience import PUBLIC
 from api.deps import ResourcesDep
 from api.openapi import problems
 from api.schemas.webhooks import WebhookAnswer
 from api.webhooks import PROVIDERS
 from clients.payment_events import PaymentEventDesk
 from db import webhooks
-from db.engine import create_sessions
 from domain.errors import NotFoundError
 
-router = APIRouter(prefix="/v1/webhooks", tags=["payments"])
+router = APIRouter(prefix="/v1/webhooks", tags=["payments"], dependencies=[PUBLIC])
 
 log = structlog.get_logger()
 
@@ -39,9 +39,8 @@ async def receive_event(
     if read is None:
         raise NotFoundError("no such payment provider")
     reported = read(await request.body(), signature, resources.settings, datetime.now(UTC))
-    sessions = create_sessions(resources.engine)
-    async with sessions.begin() as session:
+    async with resources.sessions.begin() as session:
         event = await webhooks.record(session, reported)
-    state = await PaymentEventDesk(sessions, resources.orders, resources.settings.hold).hand_over(event)
+    state = await PaymentEventDesk(resources.sessions, resources.orders, resources.settings.hold).hand_over(event)
     log.info("payment_event", provider=provider, event_id=event.event_id, kind=reported.kind, state=state)
     return WebhookAnswer(event_id=event.event_id, state=state)
