@@ -8,6 +8,7 @@ is the provider's payment itself, which can be authorised and captured only once
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from temporalio import activity
@@ -22,15 +23,18 @@ from contracts.failures import refusal
 from contracts.payments import (
     AuthorisePayment,
     CapturePayment,
+    LookUpPayment,
     PaymentAnswer,
     PaymentDecision,
+    PaymentLookedUp,
     PaymentReversed,
     Reversal,
     ReversePayment,
 )
 from db import payments
 from db.engine import Sessions, single_statements
-from db.payments import Operation
+from db.payments import Books, Operation
+from domain.declines import DeclineKind, kind_of
 from domain.money import Money
 from domain.order_ids import provider_key
 from domain.provider_payments import (
@@ -42,6 +46,9 @@ from domain.provider_payments import (
 )
 from models.payments import PaymentOperationKind as Kind
 from models.payments import PaymentOperationState as State
+
+_WAITING = frozenset({ProviderPaymentState.ACTION_REQUIRED, ProviderPaymentState.PROCESSING})
+"""Neither authorised nor declined, and nothing that we do brings it on: the buyer, or a bank, has to."""
 
 
 class PaymentActivities(contract.PaymentActivities):
@@ -63,21 +70,23 @@ class PaymentActivities(contract.PaymentActivities):
             if operation.state is not State.STARTED:
                 return _answer_of(operation)
             try:
-                payment = await self._authorise(operation, request.payment_method)
+                payment = await self._authorise(operation, request)
             except ProviderRefusedError as refused:
                 return await self._finish(operation, State.DECLINED, refused.code)
             if payment is None:
                 return await self._overtaken(operation)
-            return await self._conclude(operation, payment, ProviderPaymentState.AUTHORISED)
+            return await self._conclude_authorisation(operation, payment)
 
-    async def _authorise(self, operation: Operation, payment_method: str) -> ProviderPayment | None:
+    async def _authorise(self, operation: Operation, request: AuthorisePayment) -> ProviderPayment | None:
         """Create the payment, note its reference, then confirm it; or look up what an earlier try has done.
 
         None: the operation was finished or fenced before the reference could be noted.
         """
         reference = operation.reference
         if reference is None:
-            prepared = await self._provider.prepare(_key(operation), operation.order_id, operation.amount)
+            prepared = await self._provider.prepare(
+                _key(operation), operation.order_id, operation.amount, keep=request.keep
+            )
             async with self._statements() as session:
                 reference = await payments.attach(session, operation.key, prepared)
             if reference is None:
@@ -87,12 +96,50 @@ class PaymentActivities(contract.PaymentActivities):
             if found.state is not ProviderPaymentState.PREPARED:
                 return found
         try:
-            return await self._provider.authorise(_key(operation), reference, payment_method)
+            return await self._provider.authorise(
+                _key(operation), reference, request.payment_method, off_session=request.off_session
+            )
         except ProviderRefusedError:
             found = await self._provider.find(reference)
             if found.state is ProviderPaymentState.PREPARED:
                 raise
             return found
+
+    async def _conclude_authorisation(self, operation: Operation, payment: ProviderPayment) -> PaymentAnswer:
+        """Write down what the provider has answered; what the buyer has to do is kept out of every history."""
+        if payment.state not in _WAITING:
+            return await self._conclude(operation, payment, ProviderPaymentState.AUTHORISED)
+        code = payment.decline_code or (
+            "processing" if payment.state is ProviderPaymentState.PROCESSING else "authentication_required"
+        )
+        async with self._statements() as session:
+            noted = await payments.await_buyer(session, operation.key, code, payment.client_secret)
+        if not noted:
+            return await self._overtaken(operation)
+        return _answer_of(replace(operation, state=State.ACTION_REQUIRED, code=code))
+
+    @activity.defn(name="payments.look_up")
+    async def look_up(self, request: LookUpPayment) -> PaymentLookedUp:
+        """Look an attempt up at its provider, and write down what its buyer has brought it to meanwhile."""
+        async with _provider_step():
+            async with self._statements() as session:
+                operation = await payments.find(session, request.order_id, Kind.AUTHORISE, request.attempt)
+            if operation is None or operation.reference is None:
+                return PaymentLookedUp()
+            payment = await self._provider.find(operation.reference)
+            if operation.state is State.ACTION_REQUIRED:
+                return PaymentLookedUp(await self._conclude_authorisation(operation, payment))
+            return await self._compare(operation, payment)
+
+    async def _compare(self, operation: Operation, payment: ProviderPayment) -> PaymentLookedUp:
+        """Compare what the provider says with the books. Nothing is put in order here: that is for a person."""
+        if operation.state is not State.SUCCEEDED or operation.undone:
+            return PaymentLookedUp(disputed=payment.disputed)
+        async with self._statements() as session:
+            books = await payments.books(session, operation.order_id, operation.attempt)
+        return PaymentLookedUp(
+            PaymentAnswer(PaymentDecision.APPROVED), disputed=payment.disputed, finding=_finding(payment, books)
+        )
 
     @activity.defn(name="payments.capture")
     async def capture(self, request: CapturePayment) -> PaymentAnswer:
@@ -140,16 +187,21 @@ class PaymentActivities(contract.PaymentActivities):
     ) -> PaymentAnswer:
         """Write down what the provider has answered; an answer that is not final yet is looked up again later."""
         if payment.state in {hoped, ProviderPaymentState.CAPTURED}:
-            return await self._finish(operation, State.SUCCEEDED)
-        if payment.state is ProviderPaymentState.ACTION_REQUIRED:
-            return await self._finish(operation, State.DECLINED, "authentication_required")
+            return await self._finish(operation, State.SUCCEEDED, authorised_until=payment.authorised_until)
         if payment.state in {ProviderPaymentState.DECLINED, ProviderPaymentState.CANCELLED}:
             return await self._finish(operation, State.DECLINED, payment.decline_code or payment.state)
         raise ProviderUnavailableError
 
-    async def _finish(self, operation: Operation, state: State, code: str | None = None) -> PaymentAnswer:
+    async def _finish(
+        self,
+        operation: Operation,
+        state: State,
+        code: str | None = None,
+        *,
+        authorised_until: datetime | None = None,
+    ) -> PaymentAnswer:
         async with self._statements() as session:
-            finished = await payments.finish(session, operation.key, state, code)
+            finished = await payments.finish(session, operation.key, state, code, authorised_until=authorised_until)
         return _answer_of(replace(operation, state=state, code=code)) if finished else await self._overtaken(operation)
 
     async def _overtaken(self, operation: Operation) -> PaymentAnswer:
@@ -194,8 +246,22 @@ def _answer_of(operation: Operation) -> PaymentAnswer:
     if operation.state is State.SUCCEEDED and not operation.undone:
         return PaymentAnswer(PaymentDecision.APPROVED)
     if operation.state is State.DECLINED:
-        return PaymentAnswer(PaymentDecision.DECLINED, operation.code)
+        passes = kind_of(operation.code) is DeclineKind.SOFT
+        return PaymentAnswer(PaymentDecision.DECLINED, operation.code, passes)
+    if operation.state is State.ACTION_REQUIRED:
+        return PaymentAnswer(PaymentDecision.ACTION_REQUIRED, operation.code)
     raise _fenced(operation.key)
+
+
+def _finding(payment: ProviderPayment, books: Books) -> str | None:
+    """Name what the books can not explain."""
+    if payment.refunded > books.refunded:
+        return "refunded_elsewhere"
+    if payment.captured > books.captured:
+        return "captured_elsewhere"
+    if payment.state is ProviderPaymentState.CANCELLED:
+        return "authorisation_lost"
+    return None
 
 
 def _fenced(key: str) -> ApplicationError:
