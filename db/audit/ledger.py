@@ -19,14 +19,18 @@ FROM orders o LEFT JOIN (
 ) p ON p.order_id = o.id
 """)
 
+_RETURNED = text("""
+SELECT reference FROM returned_payments WHERE reference = ANY(CAST(:references AS text[])) AND state = 'refunded'
+""")
+
 
 @dataclass(slots=True)
 class Account:
     """What a provider says of one order. `kept` is captured and not refunded; `references` name what moved money."""
 
     kept: int = 0
-    captures: int = 0
     live: int = 0
+    captured: list[str] = field(default_factory=list)
     references: list[str] = field(default_factory=list)
 
 
@@ -43,8 +47,9 @@ async def read(payments: AsyncIterator[ProviderPayment]) -> Accounts:
             continue
         account = accounts.setdefault(payment.order_id, Account())
         account.kept += payment.captured - payment.refunded
-        account.captures += payment.captured > 0
         account.live += live
+        if payment.captured:
+            account.captured.append(payment.reference)
         account.references.append(payment.reference)
     return accounts
 
@@ -68,7 +73,7 @@ async def compare(session: AsyncSession, accounts: Accounts) -> tuple[Finding, .
         _money_of(strange).finding(
             "provider_knows_order", "the provider has no money of an unknown order", len(accounts)
         ),
-        _twice(accounts).finding("captured_once", "one captured payment an order", len(accounts)),
+        (await _twice(session, accounts)).finding("captured_once", "one captured payment an order", len(accounts)),
     )
 
 
@@ -81,9 +86,14 @@ def _money_of(strange: Accounts) -> Tally:
     return tally
 
 
-def _twice(accounts: Accounts) -> Tally:
+async def _twice(session: AsyncSession, accounts: Accounts) -> Tally:
+    """Find orders that were charged twice, but for what reconciliation has given back since."""
     tally = Tally()
-    for order_id, account in accounts.items():
-        if account.captures > 1:
-            tally.add({"order_id": order_id, "captures": account.captures, "payments": account.references})
+    twice = {order_id: account for order_id, account in accounts.items() if len(account.captured) > 1}
+    references = [reference for account in twice.values() for reference in account.captured]
+    returned = set((await session.execute(_RETURNED, {"references": references})).scalars())
+    for order_id, account in twice.items():
+        captures = len(set(account.captured) - returned)
+        if captures > 1:
+            tally.add({"order_id": order_id, "captures": captures, "payments": account.references})
     return tally

@@ -220,7 +220,6 @@ async def test_a_row_that_was_restored_is_what_its_order_goes_on_from(
         await world.place(order)
         copy = postgres.copy(lone.database_url)
         await world.client.pay(order.order_id, Pay("pm_card_visa"), wait=WAIT)
-        await world.told(order.order_id)
         postgres.restore(lone.database_url, copy)
         assert (await world.order(order.order_id)).status is OrderStatus.PAYMENT_REQUIRED
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -38,8 +39,10 @@ class PostgresForTests:
     def copy(self, url: str) -> str:
         """Copy a database as it is now, and return the copy's name. Whoever is connected has to connect anew."""
         name, copy = _name(url), f"copy_{uuid4().hex[:12]}"
-        self._disconnect(name)
+        self._run(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        self._run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
         self._create(copy, name)
+        self._run(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
         return copy
 
     def restore(self, url: str, copy: str) -> None:
@@ -55,9 +58,6 @@ class PostgresForTests:
         self._run("SELECT pg_reload_conf()")
         template = self._create(_TEMPLATE, "template1")
         _in_thread(lambda: migrations.upgrade(template))
-
-    def _disconnect(self, name: str) -> None:
-        self._run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
 
     def _create(self, name: str, template: str) -> str:
         self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
@@ -75,7 +75,7 @@ class PostgresForTests:
 
 
 def _name(url: str) -> str:
-    return url.rpartition("/")[2].partition("?")[0]
+    return urlsplit(url).path.lstrip("/")
 
 
 def _in_thread(work: Callable[[], None]) -> None:
