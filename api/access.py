@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.security import Caller, Scope
+from api.security import Caller
 from db import carts, orders
 from db.carts import CartRow
 from db.orders import OrderView
@@ -36,12 +36,12 @@ async def own_order(session: AsyncSession, caller: Caller, order_id: UUID) -> Or
         NotFoundError: it is somebody else's.
     """
     order = await orders.find(session, order_id)
-    if order is not None and not caller.opens(order.token_digest, order.customer_id, Scope.ORDERS_ANY):
+    if order is not None and not caller.opens(order.token_digest, order.customer_id):
         raise NotFoundError("no such order")
     return order
 
 
 def _opened(caller: Caller, cart: CartRow | None) -> CartRow:
-    if cart is None or not caller.opens(cart.token_digest, cart.customer_id, Scope.CARTS_ANY):
+    if cart is None or not caller.opens(cart.token_digest, cart.customer_id):
         raise NotFoundError("no such cart")
     return cart

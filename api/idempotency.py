@@ -100,7 +100,8 @@ async def _once(request: Request, route: str, endpoint: _Handler) -> Response:
         return await endpoint(request)
     resources = resources_of(request)
     caller = await caller_of(request)
-    keyed = KeyedRequest(_owner(request, caller, key, resources.settings), key, route, await _fingerprint(request))
+    owner = _owner(request, caller, key, resources.settings)
+    keyed = KeyedRequest(owner, key, route, await _fingerprint(request, resources.settings))
     claim = await _claimed(resources, keyed)
     if isinstance(claim, Answered):
         return _replayed(keyed, claim, resources.settings)
@@ -160,9 +161,9 @@ def _require_key(key: str, *, least: int) -> None:
         raise InvalidRequestError(f"Input should be {least} to {_LONGEST} visible characters", "header", HEADER)
 
 
-async def _fingerprint(request: Request) -> str:
-    """Digest what is asked for: path, query and body, byte by byte."""
-    asked = sha256()
+async def _fingerprint(request: Request, settings: Settings) -> str:
+    """Digest what is asked for: path, query and body, byte by byte. With a key: a body may hold a password."""
+    asked = hmac(settings.secret.encode(), digestmod=sha256)
     for part in (request.scope["path"].encode(), request.scope["query_string"], await request.body()):
         asked.update(len(part).to_bytes(8))
         asked.update(part)
@@ -231,7 +232,7 @@ def _place(keyed: KeyedRequest) -> str:
 
 
 def _sealed(keyed: KeyedRequest, answer: Response, settings: Settings) -> bytes:
-    kept = {name: answer.headers[name] for name in ("content-type", "location") if name in answer.headers}
+    kept = {name: value for name, value in answer.headers.items() if name != "content-length"}
     content = json.dumps(kept).encode() + b"\n" + bytes(answer.body)
     return seal(content, place=_place(keyed), secret=settings.secret)
 

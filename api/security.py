@@ -16,13 +16,15 @@ _TOKEN_BYTES = 32
 
 
 class Scope(StrEnum):
-    """One thing that not everybody may do."""
+    """One thing that not everybody may do. `any` is to look at what is somebody else's."""
 
     CARTS_ANY = "carts:any"
+    CARTS_WRITE = "carts:write"
     CATALOG_WRITE = "catalog:write"
     ORDERS_ANY = "orders:any"
     ORDERS_CANCEL = "orders:cancel"
     ORDERS_IMPORT = "orders:import"
+    ORDERS_PAY = "orders:pay"
     PAYMENTS_CONFIRM = "payments:confirm"
     PAYMENTS_RECONCILE = "payments:reconcile"
     REFUNDS_LIMITED = "refunds:limited"
@@ -60,13 +62,17 @@ SCOPES: Mapping[Role, frozenset[Scope]] = {
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. `actor` is the id that events and movements keep, `cart_token` the secret that was shown."""
+    """Who calls. `actor` is the id that events and movements keep, `cart_token` the secret that was shown.
+
+    `instead` is the scope that stands for owning what the route is about (`api.deps.Owns`).
+    """
 
     roles: frozenset[Role]
     actor: str
     user_id: UUID | None = None
     cart_token: str | None = None
     session_id: UUID | None = None
+    instead: Scope | None = None
 
     def may(self, scope: Scope) -> bool:
         """Tell whether something is allowed."""
@@ -81,9 +87,11 @@ class Caller:
         if not self.may(scope):
             raise ForbiddenError(f"this needs the scope {scope}")
 
-    def opens(self, token_digest: str | None, owner: UUID | None, anyway: Scope) -> bool:
-        """Tell whether something is the caller's own, by account or by a cart's secret, or needs neither for them."""
-        return self.may(anyway) or (owner is not None and owner == self.user_id) or self.shows(token_digest)
+    def opens(self, token_digest: str | None, owner: UUID | None) -> bool:
+        """Tell whether something is the caller's own, by account or by a cart's secret, or need not be for them."""
+        if self.instead is not None and self.may(self.instead):
+            return True
+        return (owner is not None and owner == self.user_id) or self.shows(token_digest)
 
     def shows(self, token_digest: str | None) -> bool:
         """Tell whether the caller has shown a cart's secret."""

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
 from api.deps import Read, UserId, Write
+from api.idempotency import IdempotentRoute
 from api.openapi import problems
 from api.postal import deliverable
 from api.schemas.addresses import AddressChanges, KeptAddress, NewAddress
@@ -17,7 +18,7 @@ from db import addresses, people
 from db.addresses import AddressRow
 from domain.errors import NotFoundError
 
-router = APIRouter(prefix="/v1/users/me/addresses", tags=["users"])
+router = APIRouter(prefix="/v1/users/me/addresses", tags=["users"], route_class=IdempotentRoute)
 
 _POSITION = TypeAdapter(tuple[UUID])
 

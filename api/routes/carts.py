@@ -1,25 +1,25 @@
 """Carts: opened by their secret, changed by one request at a time."""
 
 from collections.abc import Sequence
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import quotes
 from api.access import own_cart, own_cart_locked
-from api.deps import CallerDep, OutboxDep, Read, ResourcesDep, SettingsDep, UserId, Write
+from api.audience import PUBLIC
+from api.deps import CallerDep, OutboxDep, Owns, Read, ResourcesDep, SettingsDep, UserId, Write
 from api.errors import InvalidRequestError, ProblemError
 from api.idempotency import IdempotentRoute, cart_owner
 from api.openapi import problems
-from api.outbox import Outbox
 from api.postal import deliverable
 from api.schemas.carts import Cart, CartChanges, LineQuantity, NewCart, NewLine, NewLines, OpenedCart, ShippingMethod
 from api.schemas.fields import MOST_LINES, Sku
 from api.schemas.lists import Page
 from api.security import Caller, Scope, digest, new_secret
 from clients.claims import OrderClaims
-from clients.orders import OrderClient
 from db import carts, idempotency
 from db.carts import CartLineRow, CartRow
 from domain.errors import (
@@ -34,10 +34,14 @@ from models.carts import CartStatus
 
 router = APIRouter(prefix="/v1/carts", tags=["carts"], route_class=IdempotentRoute)
 
+_Reader = Annotated[Caller, Depends(Owns(Scope.CARTS_ANY))]
+_Writer = Annotated[Caller, Depends(Owns(Scope.CARTS_WRITE))]
 _ON_CHANGE = problems(401, 404, 409, 413)
 
 
-@router.post("", status_code=201, responses=problems(401, 403, 413) | {200: {"model": OpenedCart}})
+@router.post(
+    "", status_code=201, dependencies=[PUBLIC], responses=problems(401, 403, 413) | {200: {"model": OpenedCart}}
+)
 async def open_cart(
     response: Response, session: Write, settings: SettingsDep, caller: CallerDep, body: NewCart | None = None
 ) -> OpenedCart:
@@ -63,14 +67,14 @@ async def open_cart(
 
 
 @router.get("/{cart_id}", responses=problems(401, 404))
-async def get_cart(cart_id: UUID, session: Read, caller: CallerDep) -> Cart:
+async def get_cart(cart_id: UUID, session: Read, caller: _Reader) -> Cart:
     """Show a cart at today's prices."""
     cart = await own_cart(session, caller, cart_id)
     return quotes.show(cart, await carts.lines(session, cart))
 
 
 @router.patch("/{cart_id}", responses=_ON_CHANGE)
-async def change_cart(cart_id: UUID, body: CartChanges, session: Write, caller: CallerDep) -> Cart:
+async def change_cart(cart_id: UUID, body: CartChanges, session: Write, caller: _Writer) -> Cart:
     """Change contact and addresses; what is left out stays. Addresses are validated for their country.
 
     The scope `orders:import` may send addresses as another system has kept them.
@@ -83,7 +87,7 @@ async def change_cart(cart_id: UUID, body: CartChanges, session: Write, caller: 
 
 
 @router.put("/{cart_id}/lines", responses=_ON_CHANGE | problems(403))
-async def replace_cart_lines(cart_id: UUID, body: NewLines, session: Write, caller: CallerDep) -> Cart:
+async def replace_cart_lines(cart_id: UUID, body: NewLines, session: Write, caller: _Writer) -> Cart:
     """Make these the lines of a cart, all at once and in this order."""
     if any(line.unit_price is not None for line in body.lines):
         caller.require(Scope.ORDERS_IMPORT)
@@ -93,7 +97,7 @@ async def replace_cart_lines(cart_id: UUID, body: NewLines, session: Write, call
 
 
 @router.put("/{cart_id}/lines/{sku:path}", responses=_ON_CHANGE)
-async def set_cart_line(cart_id: UUID, sku: Sku, body: LineQuantity, session: Write, caller: CallerDep) -> Cart:
+async def set_cart_line(cart_id: UUID, sku: Sku, body: LineQuantity, session: Write, caller: _Writer) -> Cart:
     """Set how much of a SKU is in a cart."""
     cart = await _locked(session, caller, cart_id)
     await carts.set_line(session, cart.id, sku, body.quantity)
@@ -101,7 +105,7 @@ async def set_cart_line(cart_id: UUID, sku: Sku, body: LineQuantity, session: Wr
 
 
 @router.delete("/{cart_id}/lines/{sku:path}", responses=_ON_CHANGE)
-async def remove_cart_line(cart_id: UUID, sku: Sku, session: Write, caller: CallerDep) -> Cart:
+async def remove_cart_line(cart_id: UUID, sku: Sku, session: Write, caller: _Writer) -> Cart:
     """Take a SKU out of a cart; it need not be there."""
     cart = await _locked(session, caller, cart_id)
     await carts.remove_line(session, cart.id, sku)
@@ -109,7 +113,7 @@ async def remove_cart_line(cart_id: UUID, sku: Sku, session: Write, caller: Call
 
 
 @router.get("/{cart_id}/shipping-methods", responses=problems(401, 404))
-async def list_shipping_methods(cart_id: UUID, session: Read, caller: CallerDep) -> Page[ShippingMethod]:
+async def list_shipping_methods(cart_id: UUID, session: Read, caller: _Reader) -> Page[ShippingMethod]:
     """List the ways in which a cart can be sent: none until there are some, and none is needed."""
     await own_cart(session, caller, cart_id)
     return Page[ShippingMethod](items=[])
@@ -124,7 +128,7 @@ def _deliverable(changes: CartChanges) -> CartChanges:
 
 @router.post("/{cart_id}/claim", responses=problems(401, 403, 404))
 async def claim_cart(
-    cart_id: UUID, session: Write, caller: CallerDep, user_id: UserId, resources: ResourcesDep, outbox: OutboxDep
+    *, cart_id: UUID, session: Write, caller: CallerDep, user_id: UserId, resources: ResourcesDep, outbox: OutboxDep
 ) -> Cart:
     """Give a guest's cart, and the orders that came out of it, to the account of whoever shows both.
 
@@ -132,20 +136,19 @@ async def claim_cart(
     """
     cart = await carts.lock(session, cart_id)
     if cart.customer_id != user_id:
-        cart = await _claimed(session, caller, cart, user_id, resources.orders, outbox)
+        cart, freed = await _claimed(session, caller, cart, user_id)
+        for order_id in freed:
+            outbox.begin(OrderClaims(resources.orders, user_id), order_id)
     return quotes.show(cart, await carts.lines(session, cart))
 
 
 async def _claimed(
-    session: AsyncSession, caller: Caller, cart: CartRow, user_id: UUID, orders: OrderClient, outbox: Outbox
-) -> CartRow:
+    session: AsyncSession, caller: Caller, cart: CartRow, user_id: UUID
+) -> tuple[CartRow, Sequence[UUID]]:
     if cart.customer_id is not None or cart.token_digest is None or not caller.shows(cart.token_digest):
         raise NotFoundError("no such cart")
     await idempotency.forget(session, cart_owner(cart.token_digest))
-    claimed, orders_of_it = await carts.claim(session, cart.id, user_id)
-    for order_id in orders_of_it:
-        outbox.begin(OrderClaims(orders, user_id), order_id)
-    return claimed
+    return await carts.claim(session, cart.id, user_id)
 
 
 async def _opened_before(session: AsyncSession, wanted: NewCart) -> OpenedCart:

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import TypeAdapter
 
+from api.audience import PUBLIC
 from api.deps import Read, ReaderDep, SettingsDep
 from api.etags import etag, is_known
 from api.openapi import problems
@@ -20,7 +21,7 @@ from domain.errors import NotFoundError
 from domain.money import MOST_MONEY
 from models.catalog import ProductStatus
 
-router = APIRouter(prefix="/v1", tags=["catalog"])
+router = APIRouter(prefix="/v1", tags=["catalog"], dependencies=[PUBLIC])
 
 _Amount = Annotated[int | None, Query(ge=0, le=MOST_MONEY)]
 _POSITIONS: dict[ProductSort, TypeAdapter[Any]] = {

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from pydantic_core import PydanticCustomError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.audience import PUBLIC
 from api.deps import Needs, Read, Write
 from api.errors import InvalidRequestError
 from api.etags import IfMatch, etag
@@ -203,7 +204,7 @@ async def remove_category(slug: Slug, session: Write, _editor: _Editor) -> None:
     await categories.remove(session, slug)
 
 
-@router.get("/attributes", responses=problems())
+@router.get("/attributes", dependencies=[PUBLIC], responses=problems())
 async def list_attributes(session: Read) -> Page[Attribute]:
     """List the attributes that products may have."""
     return Page[Attribute](items=[Attribute.model_validate(row) for row in await attributes.every(session)])

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.audience import PUBLIC
 from api.deps import CallerDep, Needs, Read, Write
 from api.errors import InvalidRequestError
 from api.idempotency import IdempotentRoute
@@ -55,7 +56,7 @@ async def list_stock_movements(
     )
 
 
-@router.get("/stock/{sku:path}", responses=problems(401, 404))
+@router.get("/stock/{sku:path}", dependencies=[PUBLIC], responses=problems(401, 404))
 async def get_stock(sku: Sku, session: Read, caller: CallerDep) -> Stock:
     """Tell how much of a SKU may still be sold; staff also see where it lies and what is held."""
     levels = await stock.levels(session, sku)

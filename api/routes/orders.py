@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AfterValidator, TypeAdapter
 
 from api import outcomes, receipts
 from api.access import own_cart, own_order
-from api.deps import CallerDep, Read, Resources, ResourcesDep
+from api.deps import Owns, Read, Resources, ResourcesDep
 from api.idempotency import IdempotentRoute, RequestId
 from api.openapi import problems
 from api.reviving import ask_order
@@ -27,6 +27,9 @@ from domain.order_states import ENDED, OrderStatus
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=IdempotentRoute)
 
+_Reader = Annotated[Caller, Depends(Owns(Scope.ORDERS_ANY))]
+_Payer = Annotated[Caller, Depends(Owns(Scope.ORDERS_PAY))]
+_Canceller = Annotated[Caller, Depends(Owns(Scope.ORDERS_CANCEL))]
 _POSITION = TypeAdapter(tuple[datetime, UUID])
 _ON_CHANGE = problems(401, 404, 409, 413) | {202: {"model": AcceptedOrder}}
 
@@ -42,7 +45,7 @@ _Moment = Annotated[datetime, AfterValidator(_aware)]
 async def list_orders(
     *,
     session: Read,
-    caller: CallerDep,
+    caller: _Reader,
     status: OrderStatus | None = None,
     number: Line | None = None,
     email: Line | None = None,
@@ -70,13 +73,13 @@ async def list_orders(
 
 
 @router.get("/{order_id}", responses=problems(401, 404))
-async def get_order(order_id: UUID, resources: ResourcesDep, caller: CallerDep) -> Order:
+async def get_order(order_id: UUID, resources: ResourcesDep, caller: _Reader) -> Order:
     """Show an order, also one whose checkout was only just accepted."""
     return await _own(resources, caller, order_id)
 
 
 @router.get("/{order_id}/timeline", responses=problems(401, 404))
-async def get_order_timeline(order_id: UUID, resources: ResourcesDep, caller: CallerDep) -> Page[TimelineEntry]:
+async def get_order_timeline(order_id: UUID, resources: ResourcesDep, caller: _Reader) -> Page[TimelineEntry]:
     """List what happened to an order, oldest first. It outlives Temporal's own history."""
     await _own(resources, caller, order_id)
     async with resources.reads() as session:
@@ -93,7 +96,7 @@ async def pay_order(
     body: NewPayment,
     response: Response,
     resources: ResourcesDep,
-    caller: CallerDep,
+    caller: _Payer,
     wait: Wait,
     request_id: RequestId,
 ) -> Order | AcceptedOrder:
@@ -116,7 +119,7 @@ async def cancel_order(
     body: Cancellation | None = None,
     response: Response,
     resources: ResourcesDep,
-    caller: CallerDep,
+    caller: _Canceller,
     wait: Wait,
     request_id: RequestId,
 ) -> Order | AcceptedOrder:

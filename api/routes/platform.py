@@ -8,12 +8,13 @@ from fastapi import APIRouter
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.audience import PUBLIC
 from api.deps import Resources, ResourcesDep
 from api.errors import ProblemError
 from api.openapi import problems
 from api.schemas.platform import Health, Readiness
 
-router = APIRouter(tags=["platform"])
+router = APIRouter(tags=["platform"], dependencies=[PUBLIC])
 
 _PATIENCE = 2.0
 

@@ -3,11 +3,12 @@
 from fastapi import APIRouter
 
 from api.deps import Read, UserId, Write
+from api.idempotency import IdempotentRoute
 from api.openapi import problems
 from api.schemas.preferences import NotificationPreferences
 from db import people, preferences
 
-router = APIRouter(prefix="/v1/users/me/notification-preferences", tags=["users"])
+router = APIRouter(prefix="/v1/users/me/notification-preferences", tags=["users"], route_class=IdempotentRoute)
 
 
 @router.get("", responses=problems(401, 403))

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from api import outcomes
 from api.access import own_order
-from api.deps import CallerDep, Needs, Read, Resources, ResourcesDep
+from api.deps import Needs, Owns, Read, Resources, ResourcesDep
 from api.idempotency import IdempotentRoute, RequestId
 from api.openapi import problems
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
@@ -28,13 +28,14 @@ from domain.refunds import RefundStatus
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=IdempotentRoute)
 
+_Reader = Annotated[Caller, Depends(Owns(Scope.ORDERS_ANY))]
 _Refunder = Annotated[Caller, Depends(Needs(Scope.REFUNDS_LIMITED))]
 _POSITION = TypeAdapter(tuple[int])
 
 
 @router.get("/{order_id}/refunds", responses=problems(401, 404))
 async def list_order_refunds(
-    order_id: UUID, session: Read, caller: CallerDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    order_id: UUID, session: Read, caller: _Reader, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[Refund]:
     """List an order's refunds, oldest first."""
     if await own_order(session, caller, order_id) is None:

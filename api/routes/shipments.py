@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from api import outcomes
 from api.access import own_order
-from api.deps import CallerDep, Needs, Read, Resources, ResourcesDep
+from api.deps import Needs, Owns, Read, Resources, ResourcesDep
 from api.idempotency import IdempotentRoute, RequestId
 from api.openapi import problems
 from api.reviving import ask_order
@@ -27,6 +27,7 @@ from models.shipments import ShipmentState
 
 router = APIRouter(prefix="/v1", tags=["orders"], route_class=IdempotentRoute)
 
+_Reader = Annotated[Caller, Depends(Owns(Scope.ORDERS_ANY))]
 _Warehouse = Annotated[Caller, Depends(Needs(Scope.SHIPMENTS_WRITE))]
 _POSITION = TypeAdapter(tuple[int])
 _ON_CHANGE = problems(401, 403, 404, 409, 413) | {202: {"model": AcceptedOrder}}
@@ -34,7 +35,7 @@ _ON_CHANGE = problems(401, 403, 404, 409, 413) | {202: {"model": AcceptedOrder}}
 
 @router.get("/orders/{order_id}/shipments", responses=problems(401, 404))
 async def list_order_shipments(
-    order_id: UUID, session: Read, caller: CallerDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    order_id: UUID, session: Read, caller: _Reader, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[Shipment]:
     """List an order's shipments, oldest first."""
     if await own_order(session, caller, order_id) is None:

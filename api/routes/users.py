@@ -5,13 +5,14 @@ from fastapi import APIRouter
 from api import registrations
 from api.client_address import ClientAddress, household
 from api.deps import CallerDep, OutboxDep, Read, ResourcesDep, UserId, Write
+from api.idempotency import IdempotentRoute
 from api.openapi import problems
 from api.schemas.accounts import PasswordChange, Profile, ProfileChanges
 from db import users
 from db.users import UserRow
 from domain.errors import UnauthenticatedError
 
-router = APIRouter(prefix="/v1/users/me", tags=["users"])
+router = APIRouter(prefix="/v1/users/me", tags=["users"], route_class=IdempotentRoute)
 
 
 @router.get("", responses=problems(401, 403))

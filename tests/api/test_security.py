@@ -64,11 +64,11 @@ def test_a_secret_opens_only_its_own_digest() -> None:
     secret = new_secret()
     caller = guest(secret)
     assert digest(secret) == sha256(secret.encode()).hexdigest()
-    assert caller.opens(digest(secret), None, Scope.CARTS_ANY)
-    assert not caller.opens(digest(new_secret()), None, Scope.CARTS_ANY)
-    assert not caller.opens(secret, None, Scope.CARTS_ANY)
-    assert not caller.opens(None, None, Scope.CARTS_ANY)
-    assert not guest().opens(digest(secret), None, Scope.CARTS_ANY)
+    assert caller.opens(digest(secret), None)
+    assert not caller.opens(digest(new_secret()), None)
+    assert not caller.opens(secret, None)
+    assert not caller.opens(None, None)
+    assert not guest().opens(digest(secret), None)
 
 
 def test_secrets_are_long_and_never_the_same() -> None:
