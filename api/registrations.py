@@ -27,11 +27,14 @@ async def refuse_easy(passwords: Passwords, password: str, field: str, *personal
 
 
 async def register(session: AsyncSession, secret: str, email: str, chosen: Registration) -> UUID | None:
-    """Mail the link that confirms a registration, or that there is an account already; the id of the message."""
+    """Mail the link that confirms a registration, or that there is an account already; the id of the message.
+
+    The link is made in either case, so that it takes as long; for who has an account it confirms nothing.
+    """
     account = await users.register(session, email_key(email))
+    token_id = await links.issue_verification(session, secret, account.id, chosen)
     if account.verified:
         return await messages.queue_message(session, account.id, AccountMessage.ALREADY_REGISTERED)
-    token_id = await links.issue_verification(session, secret, account.id, chosen)
     return await messages.queue_message(session, account.id, AccountMessage.VERIFY_EMAIL, token_id=token_id)
 
 

@@ -301,7 +301,7 @@ async def test_what_a_person_may_not_decide_is_refused_whole(
 
 async def test_an_account_is_for_who_has_one(guest: httpx2.AsyncClient, staff: httpx2.AsyncClient) -> None:
     for method, path in (("GET", "/v1/users/me"), ("PATCH", "/v1/users/me"), ("POST", "/v1/users/me/password")):
-        content = None if method == "GET" else {}
+        content: dict[str, object] | None = None if method == "GET" else {}
         problem(await guest.request(method, path, json=content), 401, "unauthenticated")
         problem(await staff.request(method, path, json=content), 403, "forbidden")
 

@@ -42,7 +42,7 @@ class People:
     """Makes people in one database, whose tokens are those that an API with these settings accepts."""
 
     def __init__(self, opens: Sessions, settings: Settings) -> None:
-        self._sessions = opens
+        self.sessions = opens
         self._passwords = Passwords(settings.password_memory_kib, settings.password_passes)
         self._tokens = AccessTokens(Keyring(opens, settings.secret), settings.token_issuer, settings.token_audience)
 
@@ -61,14 +61,14 @@ class People:
     async def _person(self, email: str, name: str | None, password: str, roles: tuple[Role, ...]) -> Person:
         address = email or f"person-{new_id().hex[-12:]}@example.com"
         hashed = await self._passwords.hash(password)
-        async with self._sessions.begin() as session:
+        async with self.sessions.begin() as session:
             user_id = await users.create(session, address, hashed, name=name, roles=roles)
         assert user_id is not None, f"{address} is taken"
         return await self._session(user_id, address, password, roles)
 
     async def _session(self, user_id: UUID, email: str, password: str, roles: tuple[Role, ...]) -> Person:
         refresh = new_secret()
-        async with self._sessions.begin() as session:
+        async with self.sessions.begin() as session:
             session_id = await sessions.begin(session, user_id, digest(refresh))
         assert session_id is not None, f"{email} is erased"
         access = await self._tokens.issue(Identity(user_id, session_id, frozenset(roles)))
