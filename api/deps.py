@@ -185,6 +185,10 @@ class Needs:
     scope: Scope
 
     async def __call__(self, caller: _Identified, _bearer: _ShowsBearer) -> Caller:
+        """Refuse whoever may not, as `admit` does."""
+        return self.admit(caller)
+
+    def admit(self, caller: Caller) -> Caller:
         """Refuse whoever may not.
 
         Raises:

@@ -24,8 +24,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import errors
+from api.audience import Audience, access
 from api.client_address import client_address, networks
-from api.deps import Resources, caller_of, resources_of, write_of
+from api.deps import Needs, Resources, caller_of, resources_of, write_of
 from api.errors import InvalidRequestError
 from api.openapi import problems
 from api.sealing import seal, unseal
@@ -75,9 +76,16 @@ class IdempotentRoute(APIRoute):
         endpoint = super().get_route_handler()
         if "POST" not in (self.methods or ()):
             return endpoint
+        allowed = access(self)
+        staff = Needs(allowed.scope) if allowed and allowed.audience is Audience.STAFF and allowed.scope else None
 
         async def once(request: Request) -> Response:
-            return await _once(request, f"POST {self.path_format}", endpoint)
+            if HEADER not in request.headers:
+                return await endpoint(request)
+            caller = await caller_of(request)
+            if staff is not None:
+                staff.admit(caller)  # whoever may not any more is not given what was answered then
+            return await _once(request, caller, f"POST {self.path_format}", endpoint)
 
         return once
 
@@ -94,12 +102,8 @@ Commands to workflows bear it as their update id or operation id, so that a repe
 """
 
 
-async def _once(request: Request, route: str, endpoint: _Handler) -> Response:
-    key = request.headers.get(HEADER)
-    if key is None:
-        return await endpoint(request)
-    resources = resources_of(request)
-    caller = await caller_of(request)
+async def _once(request: Request, caller: Caller, route: str, endpoint: _Handler) -> Response:
+    resources, key = resources_of(request), request.headers[HEADER]
     owner = _owner(request, caller, key, resources.settings)
     keyed = KeyedRequest(owner, key, route, await _fingerprint(request, resources.settings))
     claim = await _claimed(resources, keyed)

@@ -14,9 +14,11 @@ from contracts.orders import OrderOutcome
 from db import stock
 from domain.errors import TemporarilyUnavailableError
 from domain.order_states import OrderStatus
+from domain.roles import Role
 from tests.api.answers import body, problem
 from tests.api.buyer import PAYMENT, ready_buyer
 from tests.api.orders_double import OrdersDouble
+from tests.support.people import People
 from tests.support.shop import Shop
 
 RECEIPT = {"location": "main", "delta": 5, "reason": "receipt"}
@@ -227,6 +229,19 @@ async def test_the_same_key_of_another_caller_is_another_key(
     assert again < carts
     assert len(again) == 4
     assert len(await kept(shop, headers["Idempotency-Key"])) == 4
+
+
+async def test_who_may_not_any_more_is_not_given_what_was_answered_then(
+    guest: httpx2.AsyncClient, shop: Shop, people: People
+) -> None:
+    sku, key = await shop.buyable(stock=10), keyed()
+    path, grace = f"/v1/stock/{sku}/adjustments", await people.staff(Role.WAREHOUSE)
+    body(await guest.post(path, json=RECEIPT, headers=key | grace.headers), 201)
+    dismissed = await people.logged_in(grace)
+    problem(await guest.post(path, json=RECEIPT, headers=key | dismissed.headers), 403, "forbidden")
+    again = await guest.post(path, json=RECEIPT, headers=key | grace.headers)
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (201, "true")
+    assert await kept(shop, key["Idempotency-Key"]) == [(f"user:{grace.id}", 201)]
 
 
 # Effects that are workflows -------------------------------------------------------------------------------------------
