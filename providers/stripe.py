@@ -22,6 +22,7 @@ from providers.stripe_reading import translated
 from providers.stripe_transport import StripeTransport
 
 if TYPE_CHECKING:
+    from stripe import RequestOptions
     from stripe.params import (
         PaymentIntentCaptureParams,
         PaymentIntentConfirmParams,
@@ -77,6 +78,8 @@ class StripeProvider:
     ) -> str:
         """Create a payment that moves nothing yet and return its reference. A forgotten one is harmless.
 
+        Stripe keeps methods for customers alone, so that a buyer without an account becomes one, known by the order.
+
         Raises:
             ProviderRefusedError: Stripe takes no such payment.
             ProviderUnavailableError: the outcome is unknown.
@@ -90,10 +93,11 @@ class StripeProvider:
         }
         if self._multicapture:
             wanted["payment_method_options"] = {"card": {"request_multicapture": "if_available"}}
-        if buyer is not None:
-            wanted["customer"] = buyer
         if keep:
             wanted["setup_future_usage"] = "off_session"
+            buyer = buyer or await self._create_customer(f"{key}:buyer", {"order_id": str(order_id)})
+        if buyer is not None:
+            wanted["customer"] = buyer
         return (await self._ask(self._intents.create_async(wanted, {"idempotency_key": f"{key}:prepare"}))).id
 
     async def authorise(
@@ -108,12 +112,21 @@ class StripeProvider:
         wanted: PaymentIntentConfirmParams = {"payment_method": payment_method, "expand": ["latest_charge"]}
         if off_session:
             wanted["off_session"] = True
+            await self._assign(key, reference, payment_method)
         confirming = self._intents.confirm_async(reference, wanted, {"idempotency_key": key})
         with translated():
             try:
                 return reading.payment(await self._in_time(confirming))
             except stripe.CardError as error:
                 return reading.declined(error)
+
+    async def _assign(self, key: str, reference: str, payment_method: str) -> None:
+        """Make a payment its method's customer's: Stripe takes no saved method for anybody else's."""
+        method = await self._ask(self._methods.retrieve_async(payment_method))
+        owner = reading.id_of(method.customer)
+        if owner is not None:
+            options: RequestOptions = {"idempotency_key": f"{key}:assign"}
+            await self._ask(self._intents.update_async(reference, {"customer": owner}, options))
 
     async def capture(self, key: str, reference: str, amount: Money, *, last: bool = True) -> ProviderPayment:
         """Take money that was authorised; after the last capture, what is left is let go.
@@ -235,7 +248,10 @@ class StripeProvider:
         Raises:
             ProviderUnavailableError: the outcome is unknown. A second one with the same key is the first one.
         """
-        creating = self._customers.create_async({"metadata": {"user_id": str(user_id)}}, {"idempotency_key": key})
+        return await self._create_customer(key, {"user_id": str(user_id)})
+
+    async def _create_customer(self, key: str, ids: dict[str, str]) -> str:
+        creating = self._customers.create_async({"metadata": ids}, {"idempotency_key": key})
         return (await self._ask(creating)).id
 
     async def save_method(self, key: str, buyer: str, payment_method: str) -> SavedMethod:

@@ -97,8 +97,8 @@ def payment(intent: stripe.PaymentIntent, disputes: list[stripe.Dispute] | None 
         dispute_lost="lost" in statuses,
         captures=_captures(metadata),
         refunds=_refunds(charge),
-        buyer=_id(intent.customer),
-        method=_id(intent.payment_method),
+        buyer=id_of(intent.customer),
+        method=id_of(intent.payment_method),
         client_secret=intent.client_secret if state is ProviderPaymentState.ACTION_REQUIRED else None,
     )
 
@@ -113,6 +113,14 @@ def saved_method(method: stripe.PaymentMethod) -> SavedMethod:
     """Read a payment method: of a card, its brand and its last four digits, which may be shown."""
     card = getattr(method, "card", None)
     return SavedMethod(method.id, f"{card.brand} {card.last4}" if card else method.type)
+
+
+def id_of(thing: str | stripe.StripeObject | None) -> str | None:
+    """Return the id of what may have been expanded."""
+    if thing is None or isinstance(thing, str):
+        return thing
+    name: str = thing["id"]
+    return name
 
 
 def _state(intent: stripe.PaymentIntent) -> ProviderPaymentState:
@@ -179,10 +187,3 @@ def _authorised_until(charge: stripe.Charge | None) -> datetime | None:
 
 def _card(charge: stripe.Charge | None) -> object:
     return getattr(getattr(charge, "payment_method_details", None), "card", None)
-
-
-def _id(thing: str | stripe.StripeObject | None) -> str | None:
-    if thing is None or isinstance(thing, str):
-        return thing
-    name: str = thing["id"]
-    return name

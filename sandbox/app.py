@@ -14,6 +14,7 @@ from sandbox.webhooks import Courier
 _INTENT = "/v1/payment_intents"
 _POSTS: tuple[tuple[str, str, Operation], ...] = (
     (_INTENT, "create", intents.create),
+    (f"{_INTENT}/{{reference}}", "update", intents.update),
     (f"{_INTENT}/{{reference}}/confirm", "confirm", intents.confirm),
     (f"{_INTENT}/{{reference}}/capture", "capture", captures.capture),
     (f"{_INTENT}/{{reference}}/cancel", "cancel", captures.cancel),

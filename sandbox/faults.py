@@ -15,7 +15,7 @@ from sandbox.calls import Answer, Call
 from sandbox.errors import StripeError, server_error
 from sandbox.store import Store
 
-Operation = Literal["create", "confirm", "capture", "cancel", "refund", "customer", "method", "retrieve"]
+Operation = Literal["create", "confirm", "capture", "cancel", "refund", "update", "customer", "method", "retrieve"]
 
 
 class FaultKind(StrEnum):

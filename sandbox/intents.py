@@ -48,6 +48,13 @@ _CONFIRM = statement(
     RETURNING *""",
     method=_METHOD.format(id="$6", card="$10"),
 )
+_UPDATE = statement(
+    events="",
+    intent="""
+    UPDATE payment_intents SET customer = COALESCE($5, customer), metadata = (metadata::jsonb || $6::jsonb)::json
+    WHERE id = $4 AND status = ANY ($7::text[]) AND NOT EXISTS (SELECT FROM known)
+    RETURNING *""",
+)
 _CONFIRMABLE = ["requires_payment_method", "requires_confirmation", "requires_action"]
 _QUERY = re.compile(r"metadata\['(?P<name>\w{1,40})'\]:'(?P<value>[^']{1,500})'")
 
@@ -96,6 +103,16 @@ async def create(store: Store, call: Call) -> Answer:
         call.form.get("setup_future_usage"),
         several and (used is None or used.card.multicapture),
     )
+    return answered(stored, call)
+
+
+async def update(store: Store, call: Call) -> Answer:
+    """Change whose payment it is, or its metadata, before it is confirmed."""
+    call.allow("customer", "metadata")
+    customer = await _customer(store, call)
+    stored = await store.change(_UPDATE, call, 200, call.reference, customer, json.dumps(call.metadata), _CONFIRMABLE)
+    if stored is None:
+        await refuse(store, call, await found(store, call), "updated")
     return answered(stored, call)
 
 

@@ -119,7 +119,9 @@ async def detach(store: Store, call: Call) -> Answer:
 
 async def retrieve(store: Store, call: Call) -> Answer:
     """Show one payment method."""
-    row = await store.row("payment_methods", call.reference)
+    row: MethodRow | None = await store.row("payment_methods", call.reference)
+    if row is None and call.reference in CARDS:
+        row = MethodRow(id=call.reference, card=call.reference, customer=None, created_at="2026-01-01T00:00:00Z")
     if row is None:
         raise no_such("PaymentMethod", call.reference, "payment_method")
     return Answer(200, objects.payment_method(row))

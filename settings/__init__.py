@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.captures import CapturePolicy
+from domain.retry_schedule import RetrySchedule
 
 
 class SettingsError(Exception):
@@ -53,6 +54,14 @@ class Settings(BaseSettings):
     )
     hold_minutes: int = Field(
         default=30, ge=1, le=10_080, description="Minutes that stock stays held while a payment is missing."
+    )
+    payment_retry_hours: str = Field(
+        default="1, 6, 24, 72",
+        description="Hours after which a payment is tried again that may pass later, for buyers who ask for it at "
+        "checkout; each counts from the decline before it. Empty: nobody is offered it.",
+    )
+    payment_retry_holds_stock: bool = Field(
+        default=True, description="Keep the stock held between these retries; else it is held again before each."
     )
     secret: str = Field(
         min_length=32,
@@ -131,6 +140,11 @@ class Settings(BaseSettings):
     )
     stripe_timeout: float = Field(default=5.0, gt=0, le=6, description="Seconds that one provider call may take.")
 
+    stripe_multicapture: bool = Field(
+        default=False,
+        description="Ask for payments that can be captured in parts, for capture at shipment. Stripe allows it some "
+        "accounts only, and takes no payment of the others that ask for it.",
+    )
     stripe_webhook_secret: str = Field(
         default="",
         description="Secret that events of the payment provider are signed with; several, while it is being changed, "
@@ -172,6 +186,17 @@ class Settings(BaseSettings):
             ip_network(one, strict=False)
         return listed
 
+    @field_validator("payment_retry_hours")
+    @classmethod
+    def _retries(cls, listed: str) -> str:
+        _schedule(listed)
+        return listed
+
+    @property
+    def retry_schedule(self) -> RetrySchedule:
+        """Return when a payment is tried again that may pass later."""
+        return _schedule(self.payment_retry_hours)
+
     @property
     def stripe_webhook_secrets(self) -> tuple[str, ...]:
         """Return the secrets that an event may be signed with."""
@@ -186,6 +211,10 @@ class Settings(BaseSettings):
     def hold(self) -> timedelta:
         """Return how long stock stays held while a payment is missing."""
         return timedelta(minutes=self.hold_minutes)
+
+
+def _schedule(hours: str) -> RetrySchedule:
+    return RetrySchedule(tuple(timedelta(hours=float(one)) for one in filter(None, map(str.strip, hours.split(",")))))
 
 
 @lru_cache

@@ -74,7 +74,10 @@ async def open_resources(settings: Settings, client: Client) -> AsyncIterator[Re
     """Open what activities need, and close it again."""
     engine = create_engine(settings.database_url, pool_size=settings.database_pool_size, application="everorder-worker")
     provider = StripeProvider(
-        api_key=settings.stripe_api_key, api_base=settings.stripe_api_base, timeout=settings.stripe_timeout
+        api_key=settings.stripe_api_key,
+        api_base=settings.stripe_api_base,
+        timeout=settings.stripe_timeout,
+        multicapture=settings.stripe_multicapture,
     )
     mailer = SmtpMailer(
         host=settings.smtp_host,

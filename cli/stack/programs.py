@@ -22,7 +22,9 @@ def sandbox(wiring: Wiring) -> ProcessSpec:
     return ProcessSpec(
         name="sandbox",
         title="Payment sandbox",
-        command=everorder("sandbox", "--host", HOST, "--port", str(wiring.sandbox)),
+        command=everorder(
+            "sandbox", "--host", HOST, "--port", str(wiring.sandbox), "--webhook-url", wiring.webhook_url
+        ),
         environment=wiring.environment(),
         ready=health.answers(f"{wiring.sandbox_url}/healthz"),
         stage=1,

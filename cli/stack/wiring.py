@@ -48,6 +48,11 @@ class Wiring:
         return f"http://{HOST}:{self.sandbox}"
 
     @property
+    def webhook_url(self) -> str:
+        """Address where the payment sandbox sends its events."""
+        return f"{self.api_url}/v1/webhooks/stripe"
+
+    @property
     def temporal_address(self) -> str:
         """Name host and port of Temporal's frontend."""
         return f"{HOST}:{self.temporal}"
@@ -79,6 +84,8 @@ class Wiring:
             "TEMPORAL_ADDRESS": self.temporal_address,
             "TEMPORAL_NAMESPACE": "default",
             "EVERORDER_STRIPE_API_BASE": self.sandbox_url,
+            "EVERORDER_STRIPE_MULTICAPTURE": "true",
+            "EVERORDER_STRIPE_WEBHOOK_SECRET": self.folder.secret("stripe-webhook-secret"),
             "EVERORDER_SMTP_HOST": HOST,
             "EVERORDER_SMTP_PORT": str(self.mail),
             "EVERORDER_SMTP_USERNAME": "",

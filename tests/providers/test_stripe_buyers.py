@@ -63,6 +63,22 @@ async def test_kept_method_pays_again_without_the_buyer_until_it_is_forgotten(pr
         await pay(provider, buyer, saved.reference, off_session=True)
 
 
+async def test_method_kept_by_a_guest_pays_the_next_payment_of_the_order_without_the_guest(
+    provider: StripeProvider, sandbox: SandboxForTests
+) -> None:
+    order_id = uuid4()
+    first = await pay(provider, None, "pm_card_visa", keep=True, order_id=order_id)
+    rows = await sandbox.fetch("SELECT metadata FROM customers WHERE id = $1", first.buyer)
+    assert [row["metadata"] for row in rows] == [f'{{"order_id": "{order_id}"}}']
+
+    key = f"{order_id}:authorise:2"
+    reference = await provider.prepare(key, order_id, TOTAL)
+    again = await provider.authorise(key, reference, first.method or "", off_session=True)
+
+    assert (again.state, again.buyer, again.method) == (State.AUTHORISED, first.buyer, first.method)
+    assert (await provider.authorise(key, reference, first.method or "", off_session=True)) == again
+
+
 async def test_method_that_was_not_kept_can_not_be_used_again(provider: StripeProvider) -> None:
     buyer = await buyer_of(provider)
     first = await pay(provider, buyer, "pm_card_visa")
