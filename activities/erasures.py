@@ -8,7 +8,7 @@ from contracts import erasures as contract
 from contracts.erasures import Erased, EraseStep
 from contracts.messages import MessageActivities
 from contracts.notifications import DeliverMessage
-from db import erasures
+from db import erasures, messages
 from db.engine import Sessions
 from db.erasures import Who
 
@@ -29,7 +29,7 @@ class ErasureActivities(contract.ErasureActivities):
             ApplicationError: as `MessageActivities.deliver` says.
         """
         async with self._sessions() as session:
-            message = await erasures.farewell(session, request.user_id)
+            message = await messages.farewell(session, request.user_id)
         if message is not None:
             await self._messages.deliver(DeliverMessage(message))
 
@@ -43,7 +43,7 @@ class ErasureActivities(contract.ErasureActivities):
         async with heartbeats():
             async with self._sessions.begin() as session:
                 found = await erasures.purchases(session, who)
-                addresses = await erasures.mail_addresses(session, who, found)
+                addresses = await erasures.mail_addresses(session, who)
             if found.open_orders:
                 return Erased(len(found.open_orders))
             await self._mailbox.forget(addresses)

@@ -15,7 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.problems import problem
-from domain.errors import CurrencyUnavailableError, EverorderError, RateLimitedError, UnknownSkuError
+from domain.errors import (
+    CurrencyUnavailableError,
+    EverorderError,
+    OrdersOpenError,
+    RateLimitedError,
+    UnknownSkuError,
+)
 from domain.money import CurrencyMismatchError
 from domain.order_states import IllegalTransitionError
 
@@ -101,6 +107,8 @@ def _members(error: EverorderError) -> dict[str, Any]:
     match error:
         case ProblemError():
             return error.members
+        case OrdersOpenError():
+            return {"orders": list(error.numbers)}
         case UnknownSkuError() | CurrencyUnavailableError():
             return {"skus": list(error.skus)}
         case _:

@@ -12,6 +12,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.people import of_person
+from domain.errors import OrdersOpenError
 from domain.order_states import ENDED, OrderStatus
 
 _NEXT_LOOK = timedelta(minutes=15)
@@ -19,57 +21,22 @@ _NEXT_LOOK = timedelta(minutes=15)
 _SETTLED = sorted(ENDED | {OrderStatus.DELIVERED})
 """Orders in these states owe nobody anything, unless an operator, a refund or a dispute is still busy with them."""
 
-# Closing an account -------------------------------------------------------------------------------------------------
-
-_CLOSE = text("""
-WITH closed AS (
-    UPDATE users SET password_hash = NULL, updated_at = now() WHERE id = :user_id AND erased_at IS NULL RETURNING id
-)
-INSERT INTO erasures (user_id, sweep_at) SELECT id, now() + interval '30 seconds' FROM closed
-ON CONFLICT (user_id) DO NOTHING
-""")
-
-_FAREWELL = text("""
-SELECT id FROM notifications
-WHERE user_id = :user_id AND template = 'account_erased' AND state IN ('pending', 'sending')
-""")
-
 # What is whose ------------------------------------------------------------------------------------------------------
 
-# What was bought as a guest is somebody's when they have shown that its e-mail is theirs.
-_SCOPE = """
-SELECT CAST(:user_id AS uuid) AS user_id, lower(coalesce(
-    CAST(:email AS text), (SELECT email FROM users WHERE id = :user_id AND email_verified_at IS NOT NULL)
-)) AS email
-"""
+_CARTS = of_person("SELECT id FROM carts WHERE id IN (SELECT id FROM own_carts) ORDER BY id FOR UPDATE")
 
-_CARTS = text(f"""
-WITH person AS ({_SCOPE}), mine AS (
-    SELECT c.id FROM carts c, person p
-    WHERE c.customer_id = p.user_id OR (c.customer_id IS NULL AND lower(c.email) = p.email)
-    UNION
-    SELECT o.cart_id FROM orders o, person p
-    WHERE o.customer_id = p.user_id OR (o.customer_id IS NULL AND lower(o.email) = p.email)
-)
-SELECT id FROM carts WHERE id IN (SELECT id FROM mine) ORDER BY id FOR UPDATE
-""")  # noqa: S608 - our own text
+_ORDERS = of_person("""
+SELECT id, number, status <> ALL(CAST(:settled AS text[])) OR needs_operator OR refunding_amount > 0
+    OR payment_status = 'disputed' AS open
+FROM orders WHERE id IN (SELECT id FROM own_orders) ORDER BY id
+""")
 
-_ORDERS = text(f"""
-WITH person AS ({_SCOPE})
-SELECT o.id, o.number, o.status <> ALL(CAST(:settled AS text[])) OR o.needs_operator OR o.refunding_amount > 0
-    OR o.payment_status = 'disputed' AS open
-FROM orders o, person p
-WHERE o.customer_id = p.user_id OR (o.customer_id IS NULL AND lower(o.email) = p.email)
-ORDER BY o.id
-""")  # noqa: S608 - our own text
-
-_ADDRESSES = text(f"""
-WITH person AS ({_SCOPE})
-SELECT u.email FROM users u, person p WHERE u.id = p.user_id
-UNION SELECT p.email FROM person p
-UNION SELECT c.email FROM carts c WHERE c.id = ANY(CAST(:carts AS uuid[]))
-UNION SELECT o.email FROM orders o WHERE o.id = ANY(CAST(:orders AS uuid[]))
-""")  # noqa: S608 - our own text
+_ADDRESSES = of_person("""
+SELECT email FROM users WHERE id = CAST(:user_id AS uuid)
+UNION SELECT email FROM person
+UNION SELECT email FROM carts WHERE id IN (SELECT id FROM own_carts)
+UNION SELECT email FROM orders WHERE id IN (SELECT id FROM own_orders)
+""")
 
 # Taking the person out of it ----------------------------------------------------------------------------------------
 
@@ -170,17 +137,6 @@ class Who:
     email: str | None = None
 
 
-async def close(session: AsyncSession, user_id: UUID) -> None:
-    """Close an account that is locked: nobody can log in any more, and its erasure is written down."""
-    await session.execute(_CLOSE, {"user_id": user_id})
-
-
-async def farewell(session: AsyncSession, user_id: UUID) -> UUID | None:
-    """Name the message that tells of the erasure; None when it is told, or can not be."""
-    found: UUID | None = (await session.execute(_FAREWELL, {"user_id": user_id})).scalar_one_or_none()
-    return found
-
-
 async def purchases(session: AsyncSession, who: Who) -> Purchases:
     """Find what a person has bought or was about to, and lock the carts: no order comes out of them meanwhile."""
     scope = {"user_id": who.user_id, "email": who.email}
@@ -189,10 +145,20 @@ async def purchases(session: AsyncSession, who: Who) -> Purchases:
     return Purchases(carts, [row.id for row in orders], [row.number for row in orders if row.open])
 
 
-async def mail_addresses(session: AsyncSession, who: Who, found: Purchases) -> set[str]:
+def require_settled(found: Purchases) -> None:
+    """Refuse to go on while an order is under way.
+
+    Raises:
+        OrdersOpenError: with the numbers of those that are.
+    """
+    if found.open_orders:
+        raise OrdersOpenError(*found.open_orders)
+
+
+async def mail_addresses(session: AsyncSession, who: Who) -> set[str]:
     """List every address that mails may have gone to."""
-    values = {"user_id": who.user_id, "email": who.email, "carts": list(found.carts), "orders": list(found.orders)}
-    return {address for address in (await session.execute(_ADDRESSES, values)).scalars() if address}
+    found = await session.execute(_ADDRESSES, {"user_id": who.user_id, "email": who.email})
+    return {address for address in found.scalars() if address}
 
 
 async def erase_purchases(session: AsyncSession, found: Purchases) -> None:

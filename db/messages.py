@@ -60,6 +60,11 @@ UPDATE notifications SET state = 'dropped', claimed_until = NULL
 WHERE user_id = :user_id AND state IN ('pending', 'sending')
 """)
 
+_FAREWELL = text("""
+SELECT id FROM notifications
+WHERE user_id = :user_id AND template = 'account_erased' AND state IN ('pending', 'sending')
+""")
+
 _TOO_LATE = text("""
 UPDATE notifications SET state = 'dropped', code = 'too_late', claimed_until = NULL
 WHERE user_id IS NOT NULL AND state IN ('pending', 'sending') AND created_at < now() - CAST(:latest AS interval)
@@ -126,6 +131,12 @@ async def claim(session: AsyncSession, notification_id: UUID) -> ClaimedAccountM
 async def drop(session: AsyncSession, user_id: UUID) -> None:
     """Forget the messages that an account was not sent yet. One that is on its way may still arrive."""
     await session.execute(_DROP, {"user_id": user_id})
+
+
+async def farewell(session: AsyncSession, user_id: UUID) -> UUID | None:
+    """Name the message that tells of an account's erasure; None when it was told, or can not be."""
+    found: UUID | None = (await session.execute(_FAREWELL, {"user_id": user_id})).scalars().first()
+    return found
 
 
 async def drop_late(session: AsyncSession) -> None:

@@ -71,6 +71,16 @@ class PreconditionRequiredError(EverorderError):
     code = "precondition_required"
 
 
+class OrdersOpenError(ConflictError):
+    """A person can not be erased while an order of theirs is under way; `numbers` are those orders."""
+
+    code = "orders_open"
+
+    def __init__(self, *numbers: str) -> None:
+        self.numbers = numbers
+        super().__init__(f"under way: {', '.join(numbers[:10])}")
+
+
 class CartEmptyError(EverorderError):
     """There is nothing in the cart to buy."""
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, Text, text
 from sqlmodel import Field, SQLModel
 
 from models.columns import document, identifier, moment, one_of
@@ -29,7 +29,10 @@ class Cart(SQLModel, table=True):
     """
 
     __tablename__ = "carts"
-    __table_args__ = (one_of("status", CartStatus, "carts_status"),)
+    __table_args__ = (
+        one_of("status", CartStatus, "carts_status"),
+        Index("carts_of_guests", text("lower(email)"), postgresql_where=text("customer_id IS NULL")),
+    )
 
     id: UUID = identifier()
     customer_id: UUID | None = Field(default=None, index=True)

@@ -81,3 +81,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id"),
     )
     op.create_index("erasures_to_sweep", "erasures", ["sweep_at"], postgresql_where=sa.text("completed_at IS NULL"))
+    op.create_index(
+        "carts_of_guests", "carts", [sa.text("lower(email)")], postgresql_where=sa.text("customer_id IS NULL")
+    )

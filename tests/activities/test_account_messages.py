@@ -19,24 +19,11 @@ from domain.one_time_tokens import one_time_token
 from models.columns import new_id
 from providers.links import StorefrontLinks
 from providers.rendering import JinjaRenderer
+from tests.support.begun import Begun
 from tests.support.steps import Steps, attempt
 from tests.support.world import SECRET, STOREFRONT
 
 HOUR = timedelta(hours=1)
-
-
-class Begun:
-    """A Temporal that notes what it is asked to begin, or is away."""
-
-    def __init__(self, *, away: int = 0) -> None:
-        self.begun: list[UUID] = []
-        self.away = away
-
-    async def begin(self, id_: UUID, /) -> None:
-        if self.away:
-            self.away -= 1
-            raise TemporarilyUnavailableError("away")
-        self.begun.append(id_)
 
 
 def deliverer(steps: Steps) -> MessageActivities:
@@ -230,7 +217,7 @@ async def age(steps: Steps, message: UUID, by: timedelta) -> None:
 
 
 async def sweep(steps: Steps, temporal: Begun) -> int:
-    begun: int = await ActivityEnvironment().run(Sweeps(steps.sessions, temporal).messages)
+    begun: int = await ActivityEnvironment().run(Sweeps(steps.sessions, temporal, temporal).messages)
     return begun
 
 

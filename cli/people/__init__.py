@@ -1,0 +1,1 @@
+"""`everorder people`: what an operator does for people."""
