@@ -218,9 +218,9 @@ async def test_a_row_that_was_restored_is_what_its_order_goes_on_from(
     order = await ready(world, card=DECLINED)
     async with world.working():
         await world.place(order)
-        copy = postgres.copy(lone.database_url)
+        copy = await asyncio.to_thread(postgres.copy, lone.database_url)
         await world.client.pay(order.order_id, Pay("pm_card_visa"), wait=WAIT)
-        postgres.restore(lone.database_url, copy)
+        await asyncio.to_thread(postgres.restore, lone.database_url, copy)
         assert (await world.order(order.order_id)).status is OrderStatus.PAYMENT_REQUIRED
 
         found = await reconcile(world)

@@ -1,7 +1,11 @@
 """Reconciliation as an operator asks for it, and what it has written down."""
 
+import asyncio
+from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 
+from cli.audit import audit
 from clients.chores import ChoreClient
 from contracts.schedules import WHOLE_RECONCILIATION, Chore
 from tests.support.world import World
@@ -27,3 +31,43 @@ async def reconcile(world: World, chore: Chore = WHOLE_RECONCILIATION) -> Reconc
     )
     assert isinstance(sums, dict)
     return Reconciled(healed, [(str(kind), str(action)) for kind, action in rows], sums)
+
+
+async def reconcile_until_quiet(world: World, *, most: int = 12) -> Counter[tuple[str, str]]:
+    """Run rounds until one finds nothing to put in order, and every order is at rest; count what was found."""
+    found: Counter[tuple[str, str]] = Counter()
+    for _ in range(most):
+        one = await reconcile(world)
+        found.update(one.findings)
+        under_way = await at_rest(world)
+        if one.healed == 0 and not under_way:
+            return found
+    raise AssertionError(f"not quiet after {most} rounds: {found}")
+
+
+async def at_rest(world: World) -> bool:
+    """Wait until no order is on its way; tell whether one was."""
+    moving = "SELECT 1 FROM orders WHERE status IN ('pending', 'cancelling') AND NOT needs_operator LIMIT 1"
+    waited = False
+    async with asyncio.timeout(120):
+        while await world.shop.run(moving):
+            waited = True
+            await asyncio.sleep(0.1)
+    return waited
+
+
+async def require_every_penny(world: World) -> None:
+    """Require a clean audit, and that the sums of the provider's ledger are those of the books."""
+    report = await audit(
+        world.sessions,
+        settled=True,
+        provider=world.provider,
+        orders_client=world.client,
+        recheck=timedelta(seconds=30),
+    )
+    assert report.broken_checks == {}
+    kept = 0
+    async for payment in world.provider.ledger():
+        kept += payment.captured - payment.refunded if payment.order_id else 0
+    [(books,)] = await world.shop.run("SELECT coalesce(sum(captured_amount - refunded_amount), 0) FROM orders")
+    assert kept == int(str(books))

@@ -1,0 +1,67 @@
+"""200 orders whose workflows are terminated at random moments: reconciliation accounts for all money and all stock."""
+
+import asyncio
+import random
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from contracts.orders import Cancel, PlaceOrder
+from domain.errors import EverorderError
+from tests.e2e.lone_world import LoneWorld, lone_world
+from tests.support.postgres import PostgresForTests
+from tests.support.reconciling import reconcile_until_quiet, require_every_penny
+from tests.support.temporal import plain_client, running_temporal
+
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(300)]
+
+ORDERS = 200
+AT_ONCE = 16
+CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined")
+LATEST = 1.5
+"""Seconds after its checkout was sent at which an order's workflow is terminated at the latest."""
+
+
+@pytest.fixture(scope="module")
+async def lone(postgres: PostgresForTests) -> AsyncIterator[LoneWorld]:
+    async with running_temporal() as environment, lone_world(postgres, await plain_client(environment)) as lone:
+        lone.world.grace = timedelta(0)
+        yield lone
+
+
+async def test_orders_terminated_at_random_moments_lose_no_money_and_no_stock(lone: LoneWorld) -> None:
+    world, dice = lone.world, random.Random(2026)
+    skus = [await world.goods(stock=ORDERS) for _ in range(5)]
+    orders = [world.order_of(await world.cart((dice.choice(skus), 1)), card=dice.choice(CARDS)) for _ in range(ORDERS)]
+    few = asyncio.Semaphore(AT_ONCE)
+
+    async def lost(order: PlaceOrder, moment: float, *, cancelled: bool) -> None:
+        async with few:
+            placing = asyncio.create_task(world.client.place(order, wait=timedelta(seconds=3)))
+            await asyncio.sleep(moment)
+            if cancelled:
+                await asyncio.gather(world.client.signal_cancel(order.order_id, Cancel()), return_exceptions=True)
+                await asyncio.sleep(moment / 4)
+            await asyncio.gather(lone.terminate(order.order_id), return_exceptions=True)
+            ended = (await asyncio.gather(placing, return_exceptions=True))[0]
+            assert not isinstance(ended, BaseException) or isinstance(ended, EverorderError), ended
+
+    async with world.working():
+        fates = [(dice.uniform(0, LATEST), dice.random() < 0.2) for _ in orders]
+        await asyncio.gather(
+            *(
+                lost(order, moment, cancelled=cancelled)
+                for order, (moment, cancelled) in zip(orders, fates, strict=True)
+            )
+        )
+        found = await reconcile_until_quiet(world)
+        statuses = Counter(str(status) for (status,) in await world.shop.run("SELECT status FROM orders"))
+        sys.stdout.write(f"\n{ORDERS} orders, terminated: {dict(statuses)}; found: {dict(found)}\n")
+
+        assert found["workflow_lost", "healed"] > ORDERS / 4, "the terminations came too late"
+        assert {action for _, action in found} == {"healed"}
+        assert set(statuses) <= {"placed", "payment_required", "cancelled"}
+        await require_every_penny(world)
