@@ -68,10 +68,13 @@ RETURNING id
 
 _FORGET_UNVERIFIED = text("""
 WITH forgotten AS (
-    DELETE FROM users u
-    WHERE u.email_verified_at IS NULL AND u.erased_at IS NULL AND u.created_at < now() - interval '1 day'
-      AND NOT EXISTS (SELECT FROM one_time_tokens t WHERE t.user_id = u.id AND t.expires_at > now())
-    RETURNING id
+    DELETE FROM users WHERE id IN (
+        SELECT id FROM users u
+        WHERE u.email_verified_at IS NULL AND u.created_at < now() - interval '1 day' AND u.erased_at IS NULL
+          AND NOT EXISTS (SELECT FROM one_time_tokens t WHERE t.user_id = u.id AND t.expires_at > now())
+        ORDER BY u.created_at LIMIT :most
+        FOR UPDATE SKIP LOCKED
+    ) RETURNING 1
 )
 SELECT count(*) FROM forgotten
 """)
@@ -164,7 +167,7 @@ async def revoke(session: AsyncSession, email: str, roles: Sequence[Role]) -> UU
     return found
 
 
-async def forget_unverified(session: AsyncSession) -> int:
+async def forget_unverified(session: AsyncSession, most: int) -> int:
     """Delete accounts that nobody has confirmed while a link could, and return how many they were."""
-    forgotten: int = (await session.execute(_FORGET_UNVERIFIED)).scalar_one()
+    forgotten: int = (await session.execute(_FORGET_UNVERIFIED, {"most": most})).scalar_one()
     return forgotten

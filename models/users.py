@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Text, text
+from sqlalchemy import CheckConstraint, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
@@ -26,6 +26,7 @@ class User(SQLModel, table=True):
         CheckConstraint(f"roles <@ ARRAY[{_STAFF}]::text[]", name="users_roles"),
         CheckConstraint("(email IS NULL) = (erased_at IS NOT NULL)", name="users_email"),
         CheckConstraint("password_hash IS NULL OR email_verified_at IS NOT NULL", name="users_password"),
+        Index("users_unverified", "created_at", postgresql_where=text("email_verified_at IS NULL")),
     )
 
     id: UUID = identifier()

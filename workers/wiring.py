@@ -8,6 +8,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.accounts import AccountChores
 from activities.erasures import ErasureActivities
 from activities.idempotency import IdempotencyChores
 from activities.messages import MessageActivities
@@ -16,6 +17,7 @@ from activities.orders import OrderActivities
 from activities.payments import PaymentActivities
 from activities.ports import Links, Mailbox, Mailer, PaymentProvider, Renderer
 from activities.reconciliation.chores import Patience, ReconciliationChores
+from activities.reauthorisations import ReauthorisationActivities
 from activities.refunds import RefundActivities
 from activities.retention import Retention
 from activities.shipments import ShipmentActivities
@@ -74,6 +76,7 @@ def order_work(resources: Resources) -> QueueWork:
     orders = OrderActivities(resources.sessions)
     refunds = RefundActivities(resources.sessions, resources.payments)
     shipments = ShipmentActivities(resources.sessions, resources.close_after)
+    reauthorisations = ReauthorisationActivities(resources.sessions, resources.payments)
     steps: list[Callable[..., Any]] = [
         orders.open,
         orders.place,
@@ -92,6 +95,7 @@ def order_work(resources: Resources) -> QueueWork:
         shipments.send,
         shipments.abandon,
         shipments.deliver,
+        reauthorisations.note,
     ]
     return QueueWork(activities=steps, workflows=[OrderWorkflow], slots=100, local=True)
 
@@ -100,7 +104,16 @@ def payment_work(resources: Resources) -> QueueWork:
     """Calls to the payment provider."""
     payments = PaymentActivities(resources.sessions, resources.payments)
     refunds = RefundActivities(resources.sessions, resources.payments)
-    return QueueWork(activities=[payments.authorise, payments.capture, payments.reverse, refunds.give_back])
+    reauthorisations = ReauthorisationActivities(resources.sessions, resources.payments)
+    return QueueWork(
+        activities=[
+            payments.authorise,
+            payments.capture,
+            payments.reverse,
+            refunds.give_back,
+            reauthorisations.reauthorise,
+        ]
+    )
 
 
 def notification_work(resources: Resources) -> QueueWork:
@@ -129,6 +142,7 @@ def maintenance_work(resources: Resources) -> QueueWork:
         events.sweep,
         events.forget,
         keys.expire,
+        AccountChores(resources.sessions).expire,
         reconciliation.latest,
         reconciliation.everything,
     ]

@@ -1,0 +1,3 @@
+"""Chores about accounts."""
+
+EXPIRE_ACCOUNTS = "accounts.expire"
