@@ -68,9 +68,7 @@ class ShipmentActivities(contract.ShipmentActivities):
             standing = await orders.status(session, order_id)
             if standing is OrderStatus.FULFILLING or not await shipments.everything_arrived(session, order_id):
                 if arrived:
-                    await order_log.annotate(
-                        session, order_id, EventType.PARTIALLY_DELIVERED, actor=actor, reason=None
-                    )
+                    await order_log.annotate(session, order_id, EventType.PARTIALLY_DELIVERED, actor=actor, reason=None)
             elif await order_log.advance(session, order_id, EventType.DELIVERED, actor=actor):
                 await orders.close_after(session, order_id, self._close_after)
             return await orders.snapshot(session, order_id)

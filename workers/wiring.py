@@ -16,8 +16,8 @@ from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
 from activities.payments import PaymentActivities
 from activities.ports import Links, Mailbox, Mailer, PaymentProvider, Renderer
-from activities.reconciliation.chores import Patience, ReconciliationChores
 from activities.reauthorisations import ReauthorisationActivities
+from activities.reconciliation.chores import Patience, ReconciliationChores
 from activities.refunds import RefundActivities
 from activities.retention import Retention
 from activities.shipments import ShipmentActivities

@@ -156,10 +156,9 @@ async def test_same_shipment_asked_for_again_is_sent_once(world: World) -> None:
     async with world.working():
         await world.place(order)
         cups, _ = await lines(world, order)
-        for _ in range(3):
-            again = await ship(world, order, (cups, 1), shipment=named)
+        answers = [await ship(world, order, (cups, 1), shipment=named) for _ in range(3)]
 
-    assert again.status is OrderStatus.FULFILLING
+    assert [answer.status for answer in answers] == [OrderStatus.FULFILLING] * 3
     assert await shipments(world, order) == [(1, "shipped", 1000)]
     assert await world.charged(order.order_id) == [1000]
 

@@ -1,0 +1,83 @@
+"""Reserving money anew before the reservation ends: the new one first, then the old one is let go.
+
+An order never goes without a reservation for it, and after a decline it keeps the old one until that ends by itself.
+"""
+
+from temporalio import activity
+
+from activities.heartbeats import heartbeats
+from activities.payments import PaymentActivities
+from activities.ports import PaymentProvider
+from activities.refusals import refusals
+from activities.reversals import Reversals
+from contracts import reauthorisations as contract
+from contracts.orders import OrderSnapshot, OrderStep
+from contracts.payments import AuthorisePayment, PaymentAnswer, PaymentDecision
+from contracts.reauthorisations import NoteReauthorisation
+from db import notifications, order_log, orders, reauthorisations
+from db.engine import Sessions, single_statements
+from db.reauthorisations import Replacement
+from domain.order_states import EventType
+
+
+class ReauthorisationActivities(contract.ReauthorisationActivities):
+    """Implements re-authorisation with a provider and PostgreSQL."""
+
+    def __init__(self, sessions: Sessions, provider: PaymentProvider) -> None:
+        self._sessions = sessions
+        self._statements = single_statements(sessions)
+        self._provider = provider
+        self._payments = PaymentActivities(sessions, provider)
+        self._reversals = Reversals(sessions, provider)
+
+    @activity.defn(name="payments.reauthorise")
+    async def reauthorise(self, request: OrderStep) -> PaymentAnswer:
+        """Authorise the rest as a new attempt, without the buyer, then let the old reservation go."""
+        async with heartbeats():
+            with refusals():
+                async with self._statements() as session:
+                    replacement = await reauthorisations.plan(session, request.order_id)
+                if replacement is None:
+                    return PaymentAnswer(PaymentDecision.APPROVED)
+                return await self._replace(request, replacement)
+
+    async def _replace(self, request: OrderStep, replacement: Replacement) -> PaymentAnswer:
+        """Put a new attempt in the place of the old one.
+
+        It becomes the order's attempt last: a crash before that finds the same two attempts again.
+        """
+        old = await self._provider.find(replacement.reference)
+        answer = await self._payments.authorise(
+            AuthorisePayment(
+                request.order_id,
+                replacement.next,
+                replacement.rest,
+                old.method or replacement.payment_method,
+                keep=True,
+                off_session=True,
+            )
+        )
+        if answer.decision is not PaymentDecision.APPROVED:
+            await self._reversals.reverse(request.order_id, replacement.next)
+            return PaymentAnswer(PaymentDecision.DECLINED, answer.code)
+        await self._reversals.let_go(request.order_id, replacement.current, old)
+        async with self._statements() as session:
+            await reauthorisations.switch(session, request.order_id, replacement)
+        return answer
+
+    @activity.defn(name="orders.note_reauthorisation")
+    async def note(self, request: NoteReauthorisation) -> OrderSnapshot:
+        """Record it; after a decline an operator is called and the buyer is told."""
+        with refusals():
+            async with self._sessions.begin() as session:
+                order_id = request.order_id
+                if request.decision is PaymentDecision.APPROVED:
+                    event = EventType.PAYMENT_REAUTHORISED
+                    await order_log.annotate(session, order_id, event, actor="system", reason=None)
+                elif await orders.flag(session, order_id, reason="reauthorisation_declined"):
+                    event = EventType.OPERATOR_NEEDED
+                    reason = "reauthorisation_declined"
+                    await order_log.annotate(session, order_id, event, actor="system", reason=reason)
+                    tries = await reauthorisations.tries(session, order_id)
+                    await notifications.owe(session, order_id, "payment_renewal_failed", tries)
+                return await orders.snapshot(session, order_id)
