@@ -16,8 +16,8 @@ from domain.errors import TemporarilyUnavailableError
 SHORTEST = 10
 LONGEST = 128
 
-_GUESSES = 1_000_000
-"""Fewer guesses than these are within reach of somebody who tries over the network for months."""
+_GUESSES = 100_000_000
+"""Fewer guesses than these are within reach of somebody who has stolen the hashes (zxcvbn's scores below 3)."""
 
 _RATED = 72
 """Characters that are rated: what comes after them can only make a password harder to guess."""

@@ -228,4 +228,10 @@ def get_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        raise SettingsError(f"{first['loc'][0]}: {first['msg']}") from None
+        raise SettingsError(f"{_variable(first['loc'])}: {first['msg']}") from None
+
+
+def _variable(loc: tuple[str | int, ...]) -> str:
+    """Name the environment variable that an error is about, which those with an alias do themselves."""
+    name = str(loc[0])
+    return f"EVERORDER_{name}".upper() if name in Settings.model_fields else name

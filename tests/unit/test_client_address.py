@@ -54,6 +54,6 @@ def test_a_proxy_that_is_no_network_is_told_at_the_start(monkeypatch: pytest.Mon
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     monkeypatch.setenv("EVERORDER_TRUSTED_PROXIES", "10.0.0.0/8, gateway")
     get_settings.cache_clear()
-    with pytest.raises(SettingsError, match=r"^trusted_proxies: .*'gateway'"):
+    with pytest.raises(SettingsError, match=r"^EVERORDER_TRUSTED_PROXIES: .*'gateway'"):
         get_settings()
     get_settings.cache_clear()
