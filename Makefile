@@ -8,6 +8,7 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --system-certs
+TOOLS := $(VENV)/tools
 COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
@@ -19,7 +20,7 @@ help: ## List the targets
 run: $(RUN_READY) ## Start the whole stack, place one real order, stay up until Ctrl-C
 	@exec $(BIN)/everorder dev
 
-test: $(DEV_READY) ## All tests but the long proofs (under ten minutes on two cores)
+test: $(DEV_READY) $(TOOLS)/openapi-client/.ready ## All tests but the long proofs (under ten minutes on two cores)
 	$(BIN)/python -m pytest -m "not proof"
 
 check: $(DEV_READY) ## Lint, types, import contracts, templates, migrations against models
@@ -39,6 +40,7 @@ lock: $(DEV_READY) ## Resolve the dependencies anew into requirements*.lock
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) --extra dev pyproject.toml -o requirements-dev.lock
 	echo uv | $(COMPILE) - -o requirements-uv.lock
+	echo openapi-python-client | $(COMPILE) - -o requirements-openapi-client.lock
 
 format: $(DEV_READY) ## Format the code and sort what can be sorted
 	$(BIN)/ruff format .
@@ -53,6 +55,14 @@ $(BIN)/python:
 # uv installs in seconds what takes pip a minute; where it does not get through (a mirror that only pip knows), pip does.
 $(BIN)/uv: requirements-uv.lock | $(BIN)/python
 	@$(PIP) --require-hashes -r requirements-uv.lock
+	@touch $@
+
+# Programs that tests run and that need other packages than we do: each in an environment of its own.
+$(TOOLS)/%/.ready: requirements-%.lock | $(BIN)/uv
+	@echo "Preparing $(@D) (once) ..."
+	@$(PYTHON) -m venv $(@D)
+	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python --system-certs --require-hashes -r $< \
+		|| $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 $(RUN_READY): requirements.lock pyproject.toml | $(BIN)/uv

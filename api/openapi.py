@@ -85,6 +85,7 @@ def install(app: FastAPI) -> None:
             schemas["Problem"] = PROBLEM_SCHEMA
             document["components"]["examples"] = {code: _example(code) for code in PROBLEMS}
             _add_what_bodies_may_cause(document)
+            _tell_accepted_from_done(document)
             add_examples(document)
             app.openapi_schema = document
         return app.openapi_schema
@@ -105,3 +106,18 @@ def _add_what_bodies_may_cause(document: dict[str, Any]) -> None:
             if "requestBody" in operation:
                 for status in _WITH_A_BODY:
                     operation["responses"].setdefault(str(status), _documented(status))
+
+
+def _tell_accepted_from_done(document: dict[str, Any]) -> None:
+    """Have 200 and 201 show what was done alone, where 202 shows that it is under way: endpoints return either."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            answers = operation["responses"]
+            if "202" not in answers:
+                continue
+            accepted = answers["202"].get("content", {}).get("application/json", {}).get("schema")
+            for status in {"200", "201"} & answers.keys():
+                content = answers[status]["content"]["application/json"]
+                done = [schema for schema in content["schema"].get("anyOf", []) if schema != accepted]
+                if len(done) == 1:
+                    content["schema"] = done[0]

@@ -108,7 +108,11 @@ async def test_a_log_line_has_nothing_of_what_stands_in_the_address(client: http
         await client.get("/v1/products/ada@example.com")
         await client.get("/ada@example.com")
         await client.get("/healthz")
-    assert [log["route"] for log in logs if log["event"] == "request"] == ["/v1/orders", "/v1/products/{id_or_slug}", None]
+    assert [log["route"] for log in logs if log["event"] == "request"] == [
+        "/v1/orders",
+        "/v1/products/{id_or_slug}",
+        None,
+    ]
     assert "ada@example.com" not in str(logs)
 
 
