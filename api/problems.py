@@ -54,6 +54,7 @@ _HEADERS: Mapping[str, Mapping[str, str]] = {
     "unauthenticated": {"WWW-Authenticate": "Bearer"},
     "cart_in_checkout": {"Retry-After": "1"},
     "payment_in_progress": {"Retry-After": "1"},
+    "stale_checkout": {"Retry-After": "1"},
     "idempotency_in_progress": {"Retry-After": "1"},
     "temporarily_unavailable": {"Retry-After": "1"},
 }

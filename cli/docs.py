@@ -12,12 +12,15 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
 from api.app import ROUTERS
+from api.audience import access
 from api.problems import PROBLEMS
 from api.routes import platform
+from api.security import SCOPES, Scope
 from cli.errors import CommandError
 from cli.main import COMMANDS
 from db.audit import INVARIANTS
 from domain.order_states import CANCELLABLE, ENDED, TRANSITIONS
+from domain.roles import Role
 from settings import Settings
 
 Folder = Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder whose Markdown files are brought up.")]
@@ -94,10 +97,17 @@ def problems() -> str:
 
 
 def routes() -> str:
-    """Print every route with its service and what it does."""
+    """Print every route with its service, whom it is for, and what it does."""
     rows = [(str(service), *row) for service, routers in ROUTERS.items() for r in routers for row in _routes(r.routes)]
     rows += [("every one", *row) for row in _routes(platform.router.routes)]
-    return _table(("service", "route", "what it does"), rows)
+    return _table(("service", "route", "for", "what it does"), rows)
+
+
+def scopes() -> str:
+    """Print who may do what."""
+    roles = [role for role in Role if SCOPES[role]]
+    rows = [(f"`{scope}`", *("yes" if scope in SCOPES[role] else "" for role in roles)) for scope in Scope]
+    return _table(("scope", *(role.replace("_", " ") for role in roles)), rows)
 
 
 def invariants() -> str:
@@ -127,17 +137,18 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "settings": settings,
     "problems": problems,
     "routes": routes,
+    "scopes": scopes,
     "invariants": invariants,
     "commands": commands,
 }
 """What a document can ask for, by name."""
 
 
-def _routes(found: list[Any]) -> Iterator[tuple[str, str]]:
+def _routes(found: list[Any]) -> Iterator[tuple[str, str, str]]:
     for route in found:
         if isinstance(route, APIRoute):
             name = f"{' '.join(sorted(route.methods or ()))} {route.path}".replace(":path}", "}")
-            yield f"`{name}`", " ".join(route.description.split())
+            yield f"`{name}`", str(access(route)), " ".join(route.description.split())
 
 
 def _variable(name: str, field: FieldInfo) -> str:
