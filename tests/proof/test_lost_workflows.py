@@ -40,7 +40,7 @@ async def test_orders_terminated_at_random_moments_lose_no_money_and_no_stock(lo
 
     async def lost(order: PlaceOrder, moment: float, *, cancelled: bool) -> None:
         async with few:
-            placing = asyncio.create_task(world.client.place(order, wait=timedelta(seconds=3)))
+            placing = asyncio.create_task(world.client.place(order, wait=timedelta(seconds=2)))
             await asyncio.sleep(moment)
             if cancelled:
                 await asyncio.gather(world.client.signal_cancel(order.order_id, Cancel()), return_exceptions=True)
