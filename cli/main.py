@@ -32,6 +32,7 @@ COMMANDS = {
     "import": Entry("cli.importing:app", "Make catalogue and stock out of another system's files."),
     "replay": Entry("cli.replay:replay", "Place a retailer's invoices as real orders over the REST API."),
     "orders": Entry("cli.orders.command:app", "Find, show, cancel, resolve and resume orders."),
+    "payments": Entry("cli.payments:app", "Compare the books with the payment provider and with the workflows."),
     "users": Entry("cli.users:app", "Create staff, the first administrator among them, and grant and revoke roles."),
     "keys": Entry("cli.keys:app", "List and rotate the keys that access tokens are signed with."),
     "people": Entry("cli.people.command:app", "Erase what is held of a person who asks for it."),

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
+from cli import payments
 from cli.audit.auditing import PATIENCE
 from cli.audit.auditing import audit as make_audit
 from cli.audit.report import AuditReport, as_json, print_report
@@ -17,9 +18,12 @@ from clients.connection import connect
 from clients.orders import OrderClient
 from db.audit.limits import Limits
 from db.engine import Sessions, create_engine, create_sessions
+from db.reconciliation.reports import Finding, Report
 from domain.provider_payments import ProviderRefusedError, ProviderUnavailableError
 from providers.stripe import StripeProvider
 from settings import Settings, get_settings
+
+Reconciled = tuple[Report, list[Finding]]
 
 _GRACE = timedelta(hours=1)
 
@@ -34,20 +38,23 @@ def audit(
     ] = PATIENCE.total_seconds(),
 ) -> None:
     """Check every invariant and show the rows that break one. Exit status 1 when an invariant is broken."""
-    report = asyncio.run(_audited(get_settings(), timedelta(seconds=recheck), settled=settled))
+    report, reconciled = asyncio.run(_audited(get_settings(), timedelta(seconds=recheck), settled=settled))
     if as_json_:
-        typer.echo(json.dumps(as_json(report), indent=2))
+        typer.echo(json.dumps(as_json(report) | {"reconciliation": _reconciliation(reconciled)}, indent=2))
     else:
         print_report(report, Console())
+        if reconciled is not None:
+            payments.print_report(*reconciled, Console())
     raise typer.Exit(0 if report.ok else 1)
 
 
-async def _audited(settings: Settings, recheck: timedelta, *, settled: bool) -> AuditReport:
+async def _audited(settings: Settings, recheck: timedelta, *, settled: bool) -> tuple[AuditReport, Reconciled | None]:
     engine = create_engine(settings.database_url, pool_size=1, application="everorder-audit")
     sessions = create_sessions(engine)
     limits = Limits(hold=settings.hold + _GRACE)
     try:
-        return await (_settled(settings, sessions, limits, recheck) if settled else make_audit(sessions, limits=limits))
+        audited = _settled(settings, sessions, limits, recheck) if settled else make_audit(sessions, limits=limits)
+        return await audited, await payments.newest_report(sessions)
     except (DBAPIError, OSError) as error:
         raise CommandError(f"the database does not answer: {_first_line(error)}") from None
     finally:
@@ -73,6 +80,21 @@ async def _settled(settings: Settings, sessions: Sessions, limits: Limits, reche
         raise CommandError(f"the payment provider does not show its ledger: {error}") from None
     finally:
         await provider.close()
+
+
+def _reconciliation(newest: Reconciled | None) -> dict[str, object] | None:
+    """Write the newest report of reconciliation, and how much is still left to a person."""
+    if newest is None:
+        return None
+    report, found = newest
+    return {
+        "began_at": report.began_at.isoformat(timespec="seconds"),
+        "ended_at": report.ended_at and report.ended_at.isoformat(timespec="seconds"),
+        "healed": report.healed,
+        "parked": report.parked,
+        "sums": report.sums,
+        "findings": [{"kind": one.kind, "action": one.action, "order_id": str(one.order_id)} for one in found],
+    }
 
 
 def _first_line(error: DBAPIError | OSError) -> str:
