@@ -1,0 +1,172 @@
+"""Every order and repetition of a provider's events, before, during and after the workflow's own step: one end each.
+
+An event is a hint. Whatever events claim, and in which order, an order ends as its payment really stands.
+"""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from api.app import create_app
+from api.deps import Resources
+from clients.orders import OrderClient
+from contracts.orders import PlaceOrder, order_workflow_id
+from db.engine import create_engine
+from settings import Settings
+from tests.e2e.lone_world import LoneWorld, lone_world
+from tests.support.postgres import PostgresForTests
+from tests.support.reconciling import require_every_penny
+from tests.support.stripe_events import StripeEvent, signed
+from tests.support.temporal import plain_client, running_temporal
+from tests.support.world import World
+
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(300)]
+
+SECRET = "whsec_proof"
+AUTHORISED, CAPTURED = "payment_intent.amount_capturable_updated", "payment_intent.succeeded"
+FAILED, REFUNDED, DISPUTED = "payment_intent.payment_failed", "charge.refunded", "charge.dispute.created"
+PERMUTATIONS = tuple(itertools.permutations((AUTHORISED, CAPTURED, FAILED, REFUNDED, DISPUTED)))
+COPIES = 2
+AT_ONCE = 24
+
+
+@pytest.fixture
+async def lone(postgres: PostgresForTests) -> AsyncIterator[LoneWorld]:
+    async with running_temporal() as environment, lone_world(postgres, await plain_client(environment)) as lone:
+        yield lone
+
+
+@pytest.fixture
+async def provider(lone: LoneWorld) -> AsyncIterator[httpx2.AsyncClient]:
+    """The connection over which events come."""
+
+    @asynccontextmanager
+    async def opens(settings: Settings) -> AsyncIterator[Resources]:
+        engine = create_engine(settings.database_url)
+        yield Resources(settings, engine, OrderClient(lone.world.temporal))
+        await engine.dispose()
+
+    known = {"DATABASE_URL": lone.database_url, "stripe_webhook_secret": SECRET, "_env_file": None}
+    app = create_app(Settings.model_validate(known), services="payments", opens=opens)
+    transport = httpx2.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://shop.example") as client,
+    ):
+        yield client
+
+
+async def report(provider: httpx2.AsyncClient, order: PlaceOrder, kinds: Iterable[str], reference: str) -> None:
+    """Send events one after the other, the copies of each at once."""
+    for kind in kinds:
+        event = StripeEvent(kind, reference, order.order_id, amount=1000)
+        sending = (
+            provider.post("/v1/webhooks/stripe", content=event.body, headers=signed(event.body, SECRET))
+            for _ in range(COPIES)
+        )
+        assert {answer.status_code for answer in await asyncio.gather(*sending)} == {200}
+
+
+async def report_all(
+    provider: httpx2.AsyncClient,
+    orders: dict[tuple[str, ...], PlaceOrder],
+    part: slice,
+    references: dict[PlaceOrder, str],
+) -> None:
+    few = asyncio.Semaphore(AT_ONCE)
+
+    async def one(kinds: tuple[str, ...], order: PlaceOrder) -> None:
+        async with few:
+            await report(provider, order, kinds[part], references.get(order, f"pi_{uuid4().hex}"))
+
+    await asyncio.gather(*(one(kinds, order) for kinds, order in orders.items()))
+
+
+async def heard(world: World, orders: Iterable[PlaceOrder]) -> None:
+    """Wait until every workflow has done what its events have brought it to."""
+    for order in orders:
+        handle = world.temporal.get_workflow_handle(order_workflow_id(order.order_id))
+        while True:
+            known = (await handle.describe()).raw_description
+            if not known.pending_activities and not known.HasField("pending_workflow_task"):
+                break
+            await asyncio.sleep(0.05)
+
+
+async def checked_out(world: World) -> dict[tuple[str, ...], PlaceOrder]:
+    """Begin an order for each permutation, with no worker at work."""
+    sku = await world.goods(stock=len(PERMUTATIONS))
+    orders = {kinds: world.order_of(await world.cart((sku, 1))) for kinds in PERMUTATIONS}
+    for order in orders.values():
+        await world.client.resume(order)
+    return orders
+
+
+async def all_placed(world: World) -> None:
+    placed = "SELECT count(*) FROM orders WHERE status = 'placed'"
+    while await world.shop.run(placed) != [(len(PERMUTATIONS),)]:  # noqa: ASYNC110 - what is waited for is in the database
+        await asyncio.sleep(0.1)
+
+
+async def references_of(world: World) -> dict[str, str]:
+    rows = await world.shop.run(
+        "SELECT order_id, provider_reference FROM payment_operations WHERE operation = 'capture'"
+    )
+    return {str(order): str(reference) for order, reference in rows}
+
+
+async def ends(world: World) -> Counter[tuple[object, ...]]:
+    """Count what orders have come to: state, payment, flag, and the whole timeline."""
+    rows = await world.shop.run("""
+        SELECT o.status, o.payment_status, o.needs_operator, string_agg(e.type, ' ' ORDER BY e.id)
+        FROM orders o JOIN order_events e ON e.order_id = o.id GROUP BY o.id
+    """)
+    return Counter(rows)
+
+
+async def test_events_in_any_order_and_number_leave_a_paid_order_paid(
+    lone: LoneWorld, provider: httpx2.AsyncClient
+) -> None:
+    world = lone.world
+    orders = await checked_out(world)
+    await report_all(provider, orders, slice(0, 2), {})  # before the workflow's own step
+    async with world.working():
+        await report_all(provider, orders, slice(2, 4), {})  # during it
+        await all_placed(world)
+        known = await references_of(world)
+        references = {order: known[str(order.order_id)] for order in orders.values()}
+        await report_all(provider, orders, slice(0, 5), references)  # after it, all of them once more
+        await heard(world, orders.values())
+
+        assert await ends(world) == {("placed", "captured", False, "opened placed"): len(PERMUTATIONS)}
+        [(events, copies)] = await world.shop.run("SELECT count(*), sum(copies) FROM webhook_events")
+        assert (events, int(str(copies))) == (9 * len(PERMUTATIONS), 9 * COPIES * len(PERMUTATIONS))
+        assert await world.shop.run("SELECT DISTINCT state FROM webhook_events") == [("delivered",)]
+        await require_every_penny(world)
+
+
+async def test_events_in_any_order_and_number_bring_a_disputed_payment_to_an_operator_once(
+    lone: LoneWorld, provider: httpx2.AsyncClient
+) -> None:
+    world = lone.world
+    orders = await checked_out(world)
+    async with world.working():
+        await all_placed(world)
+        known = await references_of(world)
+        references = {order: known[str(order.order_id)] for order in orders.values()}
+        for reference in references.values():
+            await lone.sandbox.control("POST", f"payment_intents/{reference}/dispute", {})
+        await report_all(provider, orders, slice(0, 5), references)
+        for order in orders.values():
+            await world.needs_operator(order.order_id)
+        await report_all(provider, orders, slice(0, 5), references)
+        await heard(world, orders.values())
+
+        assert set(await ends(world)) == {("placed", "disputed", True, "opened placed disputed")}
+        assert sum((await ends(world)).values()) == len(PERMUTATIONS)
