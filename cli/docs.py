@@ -16,6 +16,7 @@ from api.audience import access
 from api.problems import PROBLEMS
 from api.routes import platform
 from api.security import SCOPES, Scope
+from api.webhooks.stripe import TYPES
 from cli.errors import CommandError
 from cli.main import COMMANDS
 from db.audit import INVARIANTS
@@ -123,6 +124,11 @@ def invariants() -> str:
     return _table(("id", "invariant", "checks"), rows)
 
 
+def payment_events() -> str:
+    """Print the events of Stripe to subscribe to, and what they are called here."""
+    return _table(("event", "here"), [(f"`{kind}`", f"`{named}`") for kind, named in TYPES.items()])
+
+
 def commands() -> str:
     """Print every command with its line in the help."""
     return _table(
@@ -140,6 +146,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "scopes": scopes,
     "invariants": invariants,
     "commands": commands,
+    "payment-events": payment_events,
 }
 """What a document can ask for, by name."""
 
