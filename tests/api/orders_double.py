@@ -23,7 +23,7 @@ class OrdersDouble(OrderClient):
     """Under which names payments and cancellations were sent."""
     accepted: dict[UUID, UUID] = field(default_factory=dict)
     """The carts of orders that were accepted and have no row."""
-    running: set[UUID] = field(default_factory=set)
+    alive: set[UUID] = field(default_factory=set)
     """The orders whose workflow takes signals."""
     told: list[tuple[UUID, object]] = field(default_factory=list)
     resumed: list[PlaceOrder] = field(default_factory=list)
@@ -55,7 +55,7 @@ class OrdersDouble(OrderClient):
     async def payment_event(self, order_id: UUID, event: PaymentEvent) -> None:
         if not self.is_reachable:
             raise TemporarilyUnavailableError("nobody answers")
-        if order_id not in self.running:
+        if order_id not in self.alive:
             raise NotFoundError("no workflow")
         self.told.append((order_id, event))
 
@@ -68,7 +68,7 @@ class OrdersDouble(OrderClient):
 
     def forget(self) -> None:
         self.is_reachable = True
-        self.running.clear()
+        self.alive.clear()
         self.told.clear()
         self.resumed.clear()
         self.answers.clear()

@@ -59,7 +59,7 @@ async def test_an_event_signed_with_any_known_secret_is_taken(
     guest: httpx2.AsyncClient, orders: OrdersDouble, secrets: tuple[str, ...]
 ) -> None:
     order_id = uuid4()
-    orders.running.add(order_id)
+    orders.alive.add(order_id)
 
     assert body(await send(guest, captured(order_id), *secrets))["state"] == "delivered"
 
@@ -68,7 +68,7 @@ async def test_an_event_that_nobody_known_has_signed_is_refused_and_not_stored(
     guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble
 ) -> None:
     order_id = uuid4()
-    orders.running.add(order_id)
+    orders.alive.add(order_id)
     event = captured(order_id)
     right = signed(event.body, NEW)["Stripe-Signature"]
     moment, made = right.split(",")
@@ -145,7 +145,7 @@ async def test_an_event_is_stored_without_people_and_its_order_is_told_once(
     guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble
 ) -> None:
     order_id = uuid4()
-    orders.running.add(order_id)
+    orders.alive.add(order_id)
     event = captured(order_id, "pi_stored")
 
     assert body(await send(guest, event)) == {"event_id": event.id, "state": "delivered"}
@@ -172,7 +172,7 @@ async def test_copies_that_arrive_at_once_are_stored_once(
     guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble
 ) -> None:
     order_id = uuid4()
-    orders.running.add(order_id)
+    orders.alive.add(order_id)
     event = captured(order_id)
 
     answers = await asyncio.gather(*(send(guest, event) for _ in range(8)))
@@ -186,7 +186,7 @@ async def test_an_event_that_could_not_be_handed_over_is_kept_and_asked_for_agai
     guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble
 ) -> None:
     order_id = uuid4()
-    orders.running.add(order_id)
+    orders.alive.add(order_id)
     event = captured(order_id)
     orders.is_reachable = False
 
@@ -202,7 +202,7 @@ async def test_an_event_without_an_order_is_told_to_the_order_of_its_payment(
     guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble, buyer: Buyer
 ) -> None:
     order_id = await buyer.has_order("placed")
-    orders.running.add(order_id)
+    orders.alive.add(order_id)
     reference = f"pi_{uuid4().hex}"
     await has_payment(shop, order_id, reference)
     event = StripeEvent("charge.dispute.created", reference, status="needs_response")
@@ -254,7 +254,7 @@ async def test_an_event_of_no_interest_is_taken_and_ignored(
     guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble
 ) -> None:
     order_id = uuid4()
-    orders.running.add(order_id)
+    orders.alive.add(order_id)
     event = StripeEvent("payment_intent.created", "pi_made", order_id)
 
     assert body(await send(guest, event))["state"] == "ignored"
