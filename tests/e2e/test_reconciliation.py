@@ -143,6 +143,25 @@ async def test_an_order_that_has_just_changed_is_left_alone(lone: LoneWorld, wor
         assert not await world.client.is_running(order.order_id)
 
 
+async def test_an_operator_reconciles_from_the_command_line_and_the_audit_shows_it(
+    lone: LoneWorld, world: World
+) -> None:
+    order_id = uuid4()
+    async with world.working():
+        order = await placed(world)
+        await lone.terminate(order.order_id)
+        await taken(lone, order_id)
+
+        code, output = await lone.everorder("payments", "reconcile", "--all")
+        _, audited = await lone.everorder("audit")
+
+    assert code == 0, output
+    assert "2 put in order, 0 left to a person" in output
+    for said in ("workflow_lost", "payment_returned", str(order_id), "provider_captured=4000"):
+        assert said in output
+        assert said in audited
+
+
 # Payments that the books do not know -----------------------------------------------------------------------------
 
 

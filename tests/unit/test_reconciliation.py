@@ -1,0 +1,46 @@
+"""What puts an open order and its workflow in order again, judged by where both stand."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from domain.order_states import OrderStatus as S
+from domain.reconciliation import Remedy, WorkflowStanding, remedy
+
+
+def workflow(status: S | None, *, running: bool) -> WorkflowStanding:
+    moment = datetime(2026, 11, 23, tzinfo=UTC)
+    return WorkflowStanding(UUID(int=1), running, not running, status, None, moment)
+
+
+@pytest.mark.parametrize("status", [S.PENDING, S.PAYMENT_REQUIRED, S.PLACED, S.FULFILLING, S.SHIPPED, S.CANCELLING])
+def test_an_open_order_needs_a_workflow_and_no_other_when_both_say_the_same(status: S) -> None:
+    assert remedy(status, None) is Remedy.RESUME
+    assert remedy(status, workflow(status, running=False)) is Remedy.RESUME
+    assert remedy(status, workflow(status, running=True)) is None
+    assert remedy(status, workflow(None, running=True)) is None
+
+
+@pytest.mark.parametrize(
+    ("row", "status", "running", "wanted"),
+    [
+        (S.PENDING, S.PLACED, True, Remedy.BEGIN_ANEW),
+        (S.PAYMENT_REQUIRED, S.PENDING, True, Remedy.BEGIN_ANEW),
+        (S.PLACED, S.FULFILLING, True, Remedy.BEGIN_ANEW),
+        (S.PLACED, S.PENDING, True, None),
+        (S.CANCELLING, S.PLACED, True, None),
+        (S.DELIVERED, S.SHIPPED, True, None),
+        (S.PENDING, S.PLACED, False, Remedy.RESUME),
+        (S.PLACED, S.CANCELLED, False, Remedy.CANCEL_AGAIN),
+        (S.PENDING, S.FAILED, False, Remedy.CANCEL_AGAIN),
+        (S.PLACED, S.CANCELLING, True, Remedy.CANCEL_AGAIN),
+        (S.PLACED, S.SHIPPED, True, Remedy.CALL_OPERATOR),
+        (S.FULFILLING, S.CLOSED, False, Remedy.CALL_OPERATOR),
+        (S.PENDING, S.DELIVERED, True, Remedy.CALL_OPERATOR),
+    ],
+)
+def test_a_row_behind_its_workflow_was_restored_and_one_ahead_is_as_it_should_be(
+    row: S, status: S, running: bool, wanted: Remedy | None
+) -> None:
+    assert remedy(row, workflow(status, running=running)) is wanted
