@@ -1,5 +1,7 @@
 """Telling buyers about their orders."""
 
+from datetime import UTC, datetime
+
 from temporalio import activity
 
 from activities.handing_over import HandOver
@@ -12,6 +14,7 @@ from db.notifications import ClaimedMessage
 from domain.captures import CapturePolicy
 from domain.messages import Email, wanted
 from domain.money import Money
+from domain.order_states import FailureReason
 
 
 class NotificationActivities(contract.NotificationActivities):
@@ -45,10 +48,18 @@ class NotificationActivities(contract.NotificationActivities):
                 "address": message.shipping_address or {},
                 "reserved": message.capture_policy == CapturePolicy.SHIPMENT,
                 "refund": None if message.refund is None else Money(message.refund, message.currency),
+                "deadline": _moment(message.payment_deadline),
+                "retry_at": _moment(message.payment_retry_at),
+                "sold_out": message.reason == FailureReason.INSUFFICIENT_STOCK,
                 "shipment": None if message.shipment is None else _shipment(*message.shipment),
             },
         )
         return Email(message.message_id, message.email, subject, text, html)
+
+
+def _moment(at: datetime | None) -> str | None:
+    """Write a moment for a person, who may be anywhere."""
+    return f"{at.astimezone(UTC):%d %B %Y, %H:%M} UTC" if at else None
 
 
 def _shipment(carrier: str, tracking_number: str, lines: list[tuple[int, str]]) -> dict[str, object]:

@@ -10,15 +10,17 @@ from activities.refusals import refusals
 from contracts import orders as contract
 from contracts.orders import (
     AdvanceOrder,
+    AnswerPayment,
     CancelStep,
     FlagOrder,
+    NoteDispute,
     OrderSnapshot,
     OrderStep,
     PlaceOrder,
     RequirePayment,
     RetryPayment,
 )
-from db import checkout, order_log, orders
+from db import awaited_payments, checkout, order_log, orders
 from db.engine import Sessions
 from domain.order_states import EventType
 
@@ -62,15 +64,27 @@ class OrderActivities(contract.OrderActivities):
 
     @activity.defn(name="orders.require_payment")
     async def require_payment(self, request: RequirePayment) -> OrderSnapshot:
-        """Record a decline and keep the stock held until the deadline."""
+        """Let the order wait for its buyer, or for its next retry, and owe the buyer the message that says so."""
         async with self._step() as session:
-            return await checkout.require_payment(session, request)
+            return await awaited_payments.require_payment(session, request)
 
     @activity.defn(name="orders.retry_payment")
     async def retry_payment(self, request: RetryPayment) -> OrderSnapshot:
-        """Begin the next payment attempt."""
+        """Begin the next payment attempt; where the stock was let go and is sold by now, the order has failed."""
         async with self._step() as session:
-            return await checkout.retry_payment(session, request)
+            return await awaited_payments.retry_payment(session, request)
+
+    @activity.defn(name="orders.answer_payment")
+    async def answer_payment(self, request: AnswerPayment) -> OrderSnapshot:
+        """Go on with an attempt that has waited for the buyer's bank."""
+        async with self._step() as session:
+            return await awaited_payments.answer_payment(session, request)
+
+    @activity.defn(name="orders.note_dispute")
+    async def note_dispute(self, request: NoteDispute) -> OrderSnapshot:
+        """Record a dispute and call an operator; or that it is over, and that none is needed for it any more."""
+        async with self._step() as session:
+            return await awaited_payments.note_dispute(session, request)
 
     @activity.defn(name="orders.expire")
     async def expire(self, request: OrderStep) -> OrderSnapshot:

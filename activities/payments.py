@@ -107,6 +107,9 @@ class PaymentActivities(contract.PaymentActivities):
 
     async def _conclude_authorisation(self, operation: Operation, payment: ProviderPayment) -> PaymentAnswer:
         """Write down what the provider has answered; what the buyer has to do is kept out of every history."""
+        if payment.captured and payment.refunded >= payment.captured:
+            # Only after the books were restored from an older copy: what was given back does not pay again.
+            return await self._finish(operation, State.DECLINED, "refunded")
         if payment.state not in _WAITING:
             return await self._conclude(operation, payment, ProviderPaymentState.AUTHORISED)
         code = payment.decline_code or (
@@ -152,7 +155,7 @@ class PaymentActivities(contract.PaymentActivities):
             operation = await self._begin_capture(request, authorised.reference)
             if operation.state is not State.STARTED:
                 return _answer_of(operation)
-            payment = await self._capture(operation, last=request.last)
+            payment = await self._capture(operation, last=request.last, whole=request.n is None)
             if has_taken(payment, operation.key):
                 return await self._finish(operation, State.SUCCEEDED)
             return await self._conclude(operation, payment, ProviderPaymentState.CAPTURED)
@@ -167,8 +170,12 @@ class PaymentActivities(contract.PaymentActivities):
             raise _fenced("a capture without a shipment")
         return operation
 
-    async def _capture(self, operation: Operation, *, last: bool) -> ProviderPayment:
-        """Capture, or look up what an earlier try has done. A refusal is a decline where other captures may follow."""
+    async def _capture(self, operation: Operation, *, last: bool, whole: bool) -> ProviderPayment:
+        """Capture, or look up what an earlier try has done. A refusal of one of several captures is a decline.
+
+        Raises:
+            ApplicationError: `capture_refused`: the whole is refused, so that another card would hardly help.
+        """
         reference = operation.reference or ""
         if not operation.fresh:
             found = await self._provider.find(reference)
@@ -180,6 +187,10 @@ class PaymentActivities(contract.PaymentActivities):
             found = await self._provider.find(reference)
             if found.state is not ProviderPaymentState.AUTHORISED or has_taken(found, operation.key):
                 return found
+            if whole:
+                raise refusal(
+                    "capture_refused", "The payment provider refuses to capture what it has authorised."
+                ) from refused
             return replace(found, state=ProviderPaymentState.DECLINED, decline_code=refused.code)
 
     async def _conclude(

@@ -27,7 +27,10 @@ def order_workflow_id(order_id: UUID) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PlaceOrder:
-    """Start an order's workflow: place a cart, or, when the order's row exists already, go on from that row."""
+    """Start an order's workflow: place a cart, or, when the order's row exists already, go on from that row.
+
+    `retry_delays` are empty for a buyer who did not ask for retries of a payment that may pass later.
+    """
 
     order_id: UUID
     cart_id: UUID
@@ -36,6 +39,8 @@ class PlaceOrder:
     expected_total: Money | None = None
     hold: timedelta = timedelta(minutes=30)
     capture: CapturePolicy = CapturePolicy.PLACEMENT
+    retry_delays: tuple[timedelta, ...] = ()
+    retry_holds_stock: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class OrderSnapshot:
 
     `refunding` are the refunds and `shipping` the shipments that were begun and are not over. `sent`: a part of it has
     left the house. `authorised_until` is when what is reserved ends by itself, as long as something is.
+    `action_required`: the latest attempt waits for the buyer's bank. `retry_at`: when it is made again by itself.
     """
 
     order_id: UUID
@@ -88,6 +94,10 @@ class OrderSnapshot:
     sent: bool = False
     authorised_until: datetime | None = None
     close_at: datetime | None = None
+    action_required: bool = False
+    retry_at: datetime | None = None
+    retries: int = 0
+    retries_asked_for: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +231,20 @@ class OrderStep:
 
 @dataclass(frozen=True, slots=True)
 class RequirePayment:
-    """Ask the buyer for another payment method after a decline; stock stays held until the deadline."""
+    """Wait for the buyer, or for the next retry of a decline that `passes`; until the deadline, and no longer.
+
+    Stock stays held, unless the order is one that lets it go between retries. `now` is when it was declined, `hold`
+    how long the buyer has after the last retry. `action_required`: the attempt itself still waits for the buyer.
+    """
 
     order_id: UUID
     attempt: int
     decline_code: str
     deadline: datetime
+    passes: bool = False
+    now: datetime | None = None
+    hold: timedelta = timedelta(minutes=30)
+    action_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +255,22 @@ class RetryPayment:
     attempt: int
     payment_method: str
     actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPayment:
+    """Say that the buyer's bank has answered an attempt that waited for it."""
+
+    order_id: UUID
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteDispute:
+    """Say that the buyer's bank disputes an order's payment, or does no longer."""
+
+    order_id: UUID
+    disputed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +320,17 @@ class OrderActivities:
 
     @activity.defn(name="orders.retry_payment")
     async def retry_payment(self, request: RetryPayment) -> OrderSnapshot:
-        """Begin the next payment attempt."""
+        """Begin the next payment attempt; where the stock was let go and is sold by now, the order has failed."""
+        raise NotImplementedError
+
+    @activity.defn(name="orders.answer_payment")
+    async def answer_payment(self, request: AnswerPayment) -> OrderSnapshot:
+        """Go on with an attempt that has waited for the buyer's bank."""
+        raise NotImplementedError
+
+    @activity.defn(name="orders.note_dispute")
+    async def note_dispute(self, request: NoteDispute) -> OrderSnapshot:
+        """Record a dispute and call an operator; or that it is over, and that none is needed for it any more."""
         raise NotImplementedError
 
     @activity.defn(name="orders.place")

@@ -11,12 +11,17 @@ from domain.money import Money
 
 @dataclass(frozen=True, slots=True)
 class AuthorisePayment:
-    """Reserve the buyer's money for attempt `attempt` of an order."""
+    """Reserve the buyer's money for attempt `attempt` of an order.
+
+    `keep` leaves the method with the provider, to be used again without the buyer, who is not there `off_session`.
+    """
 
     order_id: UUID
     attempt: int
     total: Money
     payment_method: str
+    keep: bool = False
+    off_session: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +47,46 @@ class ReversePayment:
     whole: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LookUpPayment:
+    """Ask the provider what has become of the latest attempt to pay an order."""
+
+    order_id: UUID
+    attempt: int
+
+
 class PaymentDecision(StrEnum):
-    """A provider's final word on one step."""
+    """A provider's word on one step; final, but for `ACTION_REQUIRED`."""
 
     APPROVED = "approved"
     DECLINED = "declined"
+    ACTION_REQUIRED = "action_required"
+    """The buyer has to do something first: what it comes to has to be looked up."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentAnswer:
-    """The provider's answer to an authorisation or a capture; `code` says why it was declined."""
+    """The provider's answer to an authorisation or a capture; `code` says why it was declined.
+
+    A decline that `passes` may be none later, with the same payment method.
+    """
 
     decision: PaymentDecision
     code: str | None = None
+    passes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentLookedUp:
+    """What a provider says of an attempt. The books agree with `answer` by now.
+
+    `answer` is None where the attempt came to nothing, or was undone since. `finding` is a code for what the books can
+    not explain, and a person has to look at.
+    """
+
+    answer: PaymentAnswer | None = None
+    disputed: bool = False
+    finding: str | None = None
 
 
 class Reversal(StrEnum):
@@ -79,6 +111,11 @@ class PaymentActivities:
     @activity.defn(name="payments.authorise")
     async def authorise(self, request: AuthorisePayment) -> PaymentAnswer:
         """Authorise once. A decline is an answer and leaves nothing behind at the provider."""
+        raise NotImplementedError
+
+    @activity.defn(name="payments.look_up")
+    async def look_up(self, request: LookUpPayment) -> PaymentLookedUp:
+        """Look an attempt up at its provider, and write down what its buyer has brought it to meanwhile."""
         raise NotImplementedError
 
     @activity.defn(name="payments.capture")

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.orders import CancelStep, OrderSnapshot, PlaceOrder, RequirePayment, RetryPayment, Shortage
+from contracts.orders import CancelStep, OrderSnapshot, PlaceOrder, Shortage
 from db import carts, inventory, notifications, order_log, orders, shipments
 from db.carts import CartRow, PricedCartLine
 from domain.captures import CapturePolicy
@@ -26,6 +26,7 @@ from domain.order_states import (
     PaymentStatus,
 )
 from domain.pricing import PricedLine, Quote, quote
+from domain.retry_schedule import RetrySchedule
 from models.carts import CartStatus
 from models.columns import new_id
 
@@ -34,10 +35,12 @@ WITH opened AS (
     INSERT INTO orders (
         id, cart_id, customer_id, checkout_attempt, status, payment_status, currency, subtotal_amount, discount_amount,
         shipping_amount, tax_amount, total_amount, captured_amount, refunded_amount, payment_method, payment_attempt,
-        capture_policy, email, phone, shipping_address, billing_address
+        capture_policy, payment_retry_delays, payment_retry_holds_stock, email, phone, shipping_address, billing_address
     )
     SELECT CAST(:order_id AS uuid), id, customer_id, :attempt, 'pending', 'none', currency, :subtotal, :discount,
-           :shipping, :tax, :total, 0, 0, :payment_method, 1, :capture, email, phone, shipping_address, billing_address
+           :shipping, :tax, :total, 0, 0, :payment_method, 1, :capture,
+           CAST(:retry_delays AS integer[]), CAST(:retry_holds_stock AS boolean), email, phone, shipping_address,
+           billing_address
     FROM carts WHERE id = :cart_id
     RETURNING id, number
 ), sold AS (
@@ -84,10 +87,10 @@ async def open_order(session: AsyncSession, request: PlaceOrder) -> OrderSnapsho
     price = _price(cart, lines)
     number = await _insert(session, cart, request, lines, price)
     if request.expected_total is not None and request.expected_total != price.total:
-        return await _refuse(session, request.order_id, cart, FailureReason.PRICE_CHANGED)
+        return await refuse(session, request.order_id, cart, FailureReason.PRICE_CHANGED)
     shortages = await inventory.hold(session, request.order_id, [(line.sku, line.quantity) for line in lines])
     if shortages:
-        return await _refuse(session, request.order_id, cart, FailureReason.INSUFFICIENT_STOCK, shortages)
+        return await refuse(session, request.order_id, cart, FailureReason.INSUFFICIENT_STOCK, shortages)
     await carts.set_status(session, cart.id, CartStatus.FROZEN)
     return OrderSnapshot(
         order_id=request.order_id,
@@ -98,42 +101,8 @@ async def open_order(session: AsyncSession, request: PlaceOrder) -> OrderSnapsho
         customer_id=cart.customer_id,
         payment_method=request.payment_method,
         capture=request.capture,
+        retries_asked_for=bool(request.retry_delays),
     )
-
-
-async def require_payment(session: AsyncSession, request: RequirePayment) -> OrderSnapshot:
-    """Record a decline; the stock stays held until the deadline.
-
-    Raises:
-        IllegalTransitionError: the order is being cancelled, or is at another attempt.
-    """
-    await order_log.advance(
-        session,
-        request.order_id,
-        EventType.PAYMENT_DECLINED,
-        reason=request.decline_code,
-        deadline=request.deadline,
-        during=request.attempt,
-    )
-    return await orders.snapshot(session, request.order_id)
-
-
-async def retry_payment(session: AsyncSession, request: RetryPayment) -> OrderSnapshot:
-    """Begin the next payment attempt of an order that waits for one.
-
-    Raises:
-        IllegalTransitionError: it does not wait for this one.
-    """
-    await order_log.advance(
-        session,
-        request.order_id,
-        EventType.PAYMENT_RETRIED,
-        actor=request.actor,
-        payment_method=request.payment_method,
-        attempt=request.attempt,
-        during=request.attempt - 1,
-    )
-    return await orders.snapshot(session, request.order_id)
 
 
 async def place_order(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
@@ -197,6 +166,8 @@ async def expire(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
     cart = await carts.lock_of(session, order_id)
     if await order_log.advance(session, order_id, EventType.PAYMENT_EXPIRED, failure=FailureReason.PAYMENT_EXPIRED):
         await _give_up(session, cart, order_id)
+        await orders.clear_flag(session, order_id)
+        await notifications.owe(session, order_id, "payment_expired")
     return await orders.snapshot(session, order_id)
 
 
@@ -248,6 +219,8 @@ async def _insert(
         "tax": price.tax.amount,
         "total": price.total.amount,
         "payment_method": request.payment_method,
+        "retry_delays": RetrySchedule(request.retry_delays).seconds,
+        "retry_holds_stock": request.retry_holds_stock,
         "capture": request.capture,
         "line_ids": [new_id() for _ in lines],
         "skus": [line.sku for line in lines],
@@ -259,7 +232,7 @@ async def _insert(
     return number
 
 
-async def _refuse(
+async def refuse(
     session: AsyncSession,
     order_id: UUID,
     cart: CartRow,

@@ -39,6 +39,31 @@ WITH wanted AS (
 SELECT sku, requested, available FROM short ORDER BY sku
 """)
 
+_HOLD_AGAIN = text("""
+WITH wanted AS (
+    SELECT sku, location, quantity FROM reservations WHERE order_id = :order_id AND state = 'released' FOR UPDATE
+), level AS (
+    SELECT s.sku, s.location, s.on_hand - s.reserved AS available
+    FROM stock_levels s JOIN wanted w ON w.sku = s.sku AND w.location = s.location
+    ORDER BY s.sku, s.location
+    FOR UPDATE OF s
+), short AS (
+    SELECT w.sku, w.quantity AS requested, coalesce(l.available, 0) AS available
+    FROM wanted w LEFT JOIN level l ON l.sku = w.sku AND l.location = w.location
+    WHERE coalesce(l.available, 0) < w.quantity
+), held AS (
+    UPDATE stock_levels s SET reserved = s.reserved + w.quantity
+    FROM wanted w
+    WHERE s.sku = w.sku AND s.location = w.location AND NOT EXISTS (SELECT FROM short)
+    RETURNING s.sku, s.location
+), again AS (
+    UPDATE reservations r SET state = 'held'
+    FROM held h
+    WHERE r.order_id = :order_id AND r.sku = h.sku AND r.location = h.location
+)
+SELECT sku, requested, available FROM short ORDER BY sku
+""")
+
 _COMMIT = text("""
 WITH mine AS (
     UPDATE reservations SET state = 'committed' WHERE order_id = :order_id AND state = 'held'
@@ -100,6 +125,15 @@ async def hold(session: AsyncSession, order_id: UUID, lines: Iterable[tuple[str,
         "location": DEFAULT_LOCATION,
     }
     rows = await session.execute(_HOLD, values)
+    return tuple(Shortage(*row) for row in rows)
+
+
+async def hold_again(session: AsyncSession, order_id: UUID) -> tuple[Shortage, ...]:
+    """Hold what an order has let go while it waited, or none of it. Doing it again changes nothing.
+
+    Returns what there is too little of by now, by SKU.
+    """
+    rows = await session.execute(_HOLD_AGAIN, {"order_id": order_id})
     return tuple(Shortage(*row) for row in rows)
 
 

@@ -1,7 +1,7 @@
 """Messages: owed, claimed for sending, and sent; each changes its state in one statement."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -42,7 +42,8 @@ RETURNING n.id, n.order_id, n.attempts, n.template, n.channel, n.message_id, o.e
     (SELECT json_build_array(s.carrier, s.tracking_number,
         (SELECT json_agg(json_build_array(i.quantity, l.title) ORDER BY l.position)
          FROM shipment_lines i JOIN order_lines l ON l.line_id = i.line_id WHERE i.shipment_id = s.id))
-     FROM shipments s WHERE n.template = 'shipment' AND s.order_id = o.id AND s.n = n.n)
+     FROM shipments s WHERE n.template = 'shipment' AND s.order_id = o.id AND s.n = n.n),
+    o.payment_deadline, o.payment_retry_at, o.reason
 """)
 
 _STATE = text("SELECT state FROM notifications WHERE id = :id")
@@ -89,6 +90,10 @@ class ClaimedMessage:
     """What was given back, where that is the news."""
     shipment: tuple[str, str, list[tuple[int, str]]] | None
     """Carrier, tracking number, and quantity and title of each line, where that is the news."""
+    payment_deadline: datetime | None
+    payment_retry_at: datetime | None
+    reason: str | None
+    """Why the order has failed, where it has."""
 
 
 async def owe(session: AsyncSession, order_id: UUID, template: str, n: int = 1) -> None:

@@ -20,7 +20,12 @@ _SNAPSHOT = text("""
 SELECT o.id, o.number, o.status, o.payment_status, o.total_amount, o.currency, o.customer_id, o.reason,
        o.needs_operator, o.operator_reason, o.payment_method, o.payment_attempt, o.payment_deadline,
        (SELECT p.code FROM payment_operations p
-         WHERE p.order_id = o.id AND p.attempt = o.payment_attempt AND p.state = 'declined' LIMIT 1) AS decline_code,
+         WHERE p.order_id = o.id AND p.attempt = o.payment_attempt AND p.operation IN ('authorise', 'capture')
+           AND p.state IN ('declined', 'action_required') LIMIT 1) AS decline_code,
+       EXISTS (SELECT FROM payment_operations p
+         WHERE p.order_id = o.id AND p.attempt = o.payment_attempt AND p.operation = 'authorise'
+           AND p.state = 'action_required') AS action_required,
+       o.payment_retry_at, o.payment_retries, o.payment_retry_delays <> '{}' AS retries_asked_for,
        ARRAY(SELECT n.id FROM notifications n
          WHERE n.order_id = o.id AND n.state IN ('pending', 'sending') ORDER BY n.id) AS messages,
        o.capture_policy, o.close_at,
@@ -124,6 +129,10 @@ def _snapshot(row: RowMapping) -> OrderSnapshot:
         sent=row["sent"],
         authorised_until=row["authorised_until"],
         close_at=row["close_at"],
+        action_required=row["action_required"],
+        retry_at=row["payment_retry_at"],
+        retries=row["payment_retries"],
+        retries_asked_for=row["retries_asked_for"],
     )
 
 
@@ -170,6 +179,8 @@ class OrderView:
     shipping_address: dict[str, Any] | None
     created_at: datetime
     decline_code: str | None
+    payment_deadline: datetime | None
+    payment_retry_at: datetime | None
     lines: tuple[OrderLineView, ...]
 
 
@@ -205,7 +216,9 @@ SELECT o.id, o.number, o.cart_id, o.customer_id, c.token_digest, o.status, o.pay
        o.reason, o.currency, o.subtotal_amount, o.discount_amount, o.shipping_amount, o.tax_amount, o.total_amount,
        o.refunded_amount, o.shipping_address, o.created_at,
        (SELECT p.code FROM payment_operations p
-         WHERE p.order_id = o.id AND p.attempt = o.payment_attempt AND p.state = 'declined' LIMIT 1) AS decline_code,
+         WHERE p.order_id = o.id AND p.attempt = o.payment_attempt AND p.operation IN ('authorise', 'capture')
+           AND p.state IN ('declined', 'action_required') LIMIT 1) AS decline_code,
+       o.payment_deadline, o.payment_retry_at,
        coalesce((SELECT json_agg(json_build_array(l.line_id, l.sku, l.title, l.quantity, l.unit_price_amount,
          l.total_amount) ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id), '[]') AS lines
 FROM orders o JOIN carts c ON c.id = o.cart_id

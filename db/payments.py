@@ -3,7 +3,7 @@
 Each function is one statement whose condition is in its `WHERE`: a fence and a late step can not pass each other.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from domain.order_ids import operation_key
 from models.payments import PaymentOperationKind, PaymentOperationState
 
 COLUMNS = """
-o.key, o.order_id, o.operation, o.attempt, o.n, o.amount, o.currency, o.provider_reference, o.state, o.code,
+o.key, o.order_id, o.operation, o.attempt, o.n, o.amount, o.currency, o.provider, o.provider_reference, o.state, o.code,
 EXISTS (SELECT FROM payment_operations u
         WHERE u.order_id = o.order_id AND u.attempt = o.attempt AND u.operation IN ('void', 'refund')
           AND u.refund_id IS NULL) AS undone
@@ -30,10 +30,14 @@ ON CONFLICT (key) DO UPDATE SET updated_at = o.updated_at
 RETURNING {COLUMNS}, o.xmax = 0 AS fresh
 """)  # noqa: S608 - the columns are a constant above
 
+# What reconciliation has given back, or is giving back, is no payment of any order.
 _ATTACH = text("""
-UPDATE payment_operations SET provider_reference = coalesce(provider_reference, :reference), updated_at = now()
-WHERE key = :key AND state = 'started'
-RETURNING provider_reference
+UPDATE payment_operations o
+SET provider_reference = coalesce(o.provider_reference, CAST(:reference AS text)), updated_at = now()
+WHERE o.key = :key AND o.state = 'started' AND NOT EXISTS (
+    SELECT FROM returned_payments r WHERE r.provider = o.provider AND r.reference = CAST(:reference AS text)
+)
+RETURNING o.provider_reference
 """)
 
 # What an operation has brought is said on its order in the same statement, but for what came too late to be news. The
@@ -70,13 +74,19 @@ WHERE o.id = f.order_id AND CASE
 
 _FINISH = text(f"""
 WITH finished AS (
-    UPDATE payment_operations SET state = :state, code = :code, updated_at = now(),
+    UPDATE payment_operations SET state = :state, code = :code, client_secret = NULL, updated_at = now(),
         authorised_until = coalesce(CAST(:authorised_until AS timestamptz), authorised_until)
-    WHERE key = :key AND state = 'started'
+    WHERE key = :key AND state IN ('started', 'action_required')
     RETURNING key, order_id, operation, attempt, amount, state, refund_id
 ), noted AS ({_NOTE})
 SELECT key FROM finished
 """)  # noqa: S608 - the statement is a constant above
+
+_BOOKS = text("""
+SELECT coalesce(sum(amount) FILTER (WHERE operation = 'capture' AND state IN ('started', 'succeeded')), 0),
+       coalesce(sum(amount) FILTER (WHERE operation = 'refund' AND state IN ('started', 'succeeded')), 0)
+FROM payment_operations WHERE order_id = :order_id AND attempt = :attempt
+""")
 
 # The tombstone: what has not begun can not begin any more, and what has begun can not be taken for done.
 _FENCE = text("""
@@ -84,7 +94,21 @@ INSERT INTO payment_operations AS o
     (key, order_id, operation, attempt, n, amount, currency, provider, provider_reference, state)
 SELECT :key, id, :operation, :attempt, :attempt, total_amount, currency, :provider, NULL, 'abandoned'
 FROM orders WHERE id = :order_id
-ON CONFLICT (key) DO UPDATE SET state = 'abandoned', updated_at = now() WHERE o.state = 'started'
+ON CONFLICT (key) DO UPDATE SET state = 'abandoned', client_secret = NULL, updated_at = now()
+WHERE o.state IN ('started', 'action_required')
+""")
+
+_AWAIT_BUYER = text("""
+UPDATE payment_operations
+SET state = 'action_required', code = :code, client_secret = :client_secret, updated_at = now()
+WHERE key = :key AND state IN ('started', 'action_required')
+RETURNING key
+""")
+
+_ACTION = text("""
+SELECT p.provider, p.code, p.client_secret
+FROM payment_operations p JOIN orders o ON o.id = p.order_id AND o.payment_attempt = p.attempt
+WHERE p.order_id = :order_id AND p.operation = 'authorise' AND p.state = 'action_required'
 """)
 
 # Captures at shipment are written before they are asked for, so that those that are there are all there can be.
@@ -130,6 +154,7 @@ class Operation:
     attempt: int
     n: int
     amount: Money
+    provider: str
     reference: str | None
     state: PaymentOperationState
     code: str | None
@@ -166,7 +191,7 @@ async def start(
 async def attach(session: AsyncSession, key: str, reference: str) -> str | None:
     """Note which of the provider's payments an operation is about; the first one noted stays, and is returned.
 
-    None: the operation was fenced or finished.
+    None: the operation was fenced or finished, or the payment was given back.
     """
     attached: str | None = (await session.execute(_ATTACH, {"key": key, "reference": reference})).scalar_one_or_none()
     return attached
@@ -183,6 +208,40 @@ async def finish(
     """Note how an operation went, and on its order what it has brought. False: it was fenced or finished before."""
     values = {"key": key, "state": state, "code": code, "authorised_until": authorised_until}
     return (await session.execute(_FINISH, values)).first() is not None
+
+
+async def await_buyer(session: AsyncSession, key: str, code: str, client_secret: str | None) -> bool:
+    """Note that the buyer has to act before an operation can go on. False: it was fenced or finished before."""
+    values = {"key": key, "code": code, "client_secret": client_secret}
+    return (await session.execute(_AWAIT_BUYER, values)).first() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What our books say of one attempt, in minor units; a refund that is under way counts."""
+
+    captured: int
+    refunded: int
+
+
+async def books(session: AsyncSession, order_id: UUID, attempt: int) -> Books:
+    """Sum up what was captured and given back of an attempt."""
+    return Books(*(await session.execute(_BOOKS, {"order_id": order_id, "attempt": attempt})).one())
+
+
+@dataclass(frozen=True, slots=True)
+class BuyersAction:
+    """What the buyer has to do before a payment can go on. The secret is for the buyer's browser, and nobody else."""
+
+    provider: str
+    code: str
+    client_secret: str | None = field(repr=False)
+
+
+async def action_of(session: AsyncSession, order_id: UUID) -> BuyersAction | None:
+    """Return what an order's latest payment waits for; None when it waits for nothing."""
+    row = (await session.execute(_ACTION, {"order_id": order_id})).one_or_none()
+    return None if row is None else BuyersAction(*row)
 
 
 async def fence(
@@ -227,6 +286,7 @@ def operation(row: Any) -> Operation:
         attempt=row.attempt,
         n=row.n,
         amount=Money(row.amount, row.currency),
+        provider=row.provider,
         reference=row.provider_reference,
         state=PaymentOperationState(row.state),
         code=row.code,

@@ -41,7 +41,12 @@ class AccountMessage(StrEnum):
 
 ORDER_CONFIRMATION = "order_confirmation"
 
-_ESSENTIAL = frozenset({ORDER_CONFIRMATION, *AccountMessage})
+PAYMENT_MESSAGES = frozenset(
+    {"payment_failed", "payment_retry_scheduled", "payment_action_required", "payment_expired"}
+)
+"""What a buyer has to know whose order waits for its payment."""
+
+_ESSENTIAL = frozenset({ORDER_CONFIRMATION, *PAYMENT_MESSAGES, *AccountMessage})
 """What the law or the working of an account asks for, whatever its reader prefers."""
 
 

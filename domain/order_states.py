@@ -53,7 +53,7 @@ class EventType(StrEnum):
     REFUSED = "refused"
     PAYMENT_DECLINED = "payment_declined"
     PAYMENT_ACTION_REQUIRED = "payment_action_required"
-    PAYMENT_CONFIRMED = "payment_confirmed"
+    PAYMENT_ANSWERED = "payment_answered"
     PAYMENT_RETRY_SCHEDULED = "payment_retry_scheduled"
     PAYMENT_RETRIED = "payment_retried"
     PAYMENT_EXPIRED = "payment_expired"
@@ -89,7 +89,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(_E.REFUSED, _S.PENDING, _S.FAILED),
     Transition(_E.PAYMENT_DECLINED, _S.PENDING, _S.PAYMENT_REQUIRED),
     Transition(_E.PAYMENT_ACTION_REQUIRED, _S.PENDING, _S.PAYMENT_REQUIRED),
-    Transition(_E.PAYMENT_CONFIRMED, _S.PAYMENT_REQUIRED, _S.PENDING),
+    Transition(_E.PAYMENT_ANSWERED, _S.PAYMENT_REQUIRED, _S.PENDING),
     Transition(_E.PAYMENT_RETRIED, _S.PAYMENT_REQUIRED, _S.PENDING),
     Transition(_E.REFUSED, _S.PAYMENT_REQUIRED, _S.FAILED),
     Transition(_E.PAYMENT_EXPIRED, _S.PAYMENT_REQUIRED, _S.FAILED),

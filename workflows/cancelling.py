@@ -39,6 +39,13 @@ class Cancelling:
                 raise CancelRequestedError from None
             raise
 
+    async def unless_cancelled(self, part: Awaitable[None]) -> None:
+        """Run a part of the checkout; where it has to give way, undo everything."""
+        try:
+            await self.interruptibly(part)
+        except CancelRequestedError:
+            await self.unwind()
+
     async def unwind(self) -> None:
         """Fence the order against every step that is still under way, then undo what was done, last first.
 

@@ -38,6 +38,21 @@ def provider_call(summary: str) -> ActivityConfig:
     )
 
 
+def provider_look_up(summary: str) -> ActivityConfig:
+    """Configure a look at the payment provider that nothing depends on: given up soon, and done again later."""
+    return ActivityConfig(
+        summary=summary,
+        task_queue=TaskQueue.PAYMENTS,
+        start_to_close_timeout=timedelta(seconds=45),
+        schedule_to_close_timeout=timedelta(minutes=2),
+        heartbeat_timeout=timedelta(seconds=5),
+        cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(milliseconds=500), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
+        ),
+    )
+
+
 def message_delivery(summary: str) -> ActivityConfig:
     """Configure the delivery of a message: days of tries, for which nothing waits."""
     return ActivityConfig(

@@ -16,6 +16,7 @@ from contracts.orders import (
     OrderActivities,
     OrderOutcome,
     Pay,
+    PaymentEvent,
     PlaceOrder,
     Refund,
     Resolve,
@@ -29,6 +30,7 @@ from workflows.commands import Commands
 from workflows.fulfilment import Fulfilment
 from workflows.payment import Payment
 from workflows.progress import Progress
+from workflows.reauthorisation import Reauthorisation
 from workflows.refunds import Refunds
 
 Command = Pay | Ship | MarkDelivered | Refund | Resolve
@@ -46,10 +48,11 @@ class OrderWorkflow:
     def __init__(self, start: PlaceOrder) -> None:
         self._start = start
         self._progress = Progress(start)
-        self._payment = Payment(self._progress)
-        self._fulfilment = Fulfilment(self._progress)
-        self._refunds = Refunds(self._progress)
         self._cancelling = Cancelling(self._progress)
+        self._payment = Payment(self._progress, self._cancelling)
+        self._fulfilment = Fulfilment(self._progress)
+        self._reauthorisation = Reauthorisation(self._progress)
+        self._refunds = Refunds(self._progress)
         self._commands: Commands[Command] = Commands()
         self._refused: str | None = None
         self._checked_out = False
@@ -85,7 +88,7 @@ class OrderWorkflow:
         if progress.stands(OrderStatus.CANCELLING):
             await self._cancelling.unwind()
         if progress.stands(OrderStatus.PENDING):
-            await self._take_payment()
+            await self._payment.take()
         self._checked_out = True
         await self._fulfilment.go_on()
         while not self._ended():
@@ -107,16 +110,10 @@ class OrderWorkflow:
         except FailureError as error:
             self._refused = refusal_code(error) or "conflict"
             raise refusal(self._refused, "This cart can not be checked out as it is.") from error
-        if not progress.stands(*UNPAID):
+        if not progress.stands(*UNPAID) or progress.known.action_required:
             progress.saga.undo(self._payment.reverse)
         progress.messages.send(progress.known.messages)
         self._refunds.follow()
-
-    async def _take_payment(self) -> None:
-        try:
-            await self._cancelling.interruptibly(self._payment.take())
-        except CancelRequestedError:
-            await self._cancelling.unwind()
 
     # Commands, one at a time ----------------------------------------------------------------------------------------
 
@@ -137,6 +134,8 @@ class OrderWorkflow:
             await self._cancelling.unwind()
         elif self._refunds.ended:
             await self._refunds.settle()
+        elif self._payment.look_ups.news:
+            await self._payment.look_up()
         elif self._commands:
             await self._commands.carry_out_next(self._carry_out)
         elif self._has_to_begin_anew():
@@ -146,10 +145,11 @@ class OrderWorkflow:
         """List what the order does by itself if nobody asks for anything before."""
         yield from self._payment.alarms()
         yield from self._fulfilment.alarms()
+        yield from self._reauthorisation.alarms()
 
     def _something_to_do(self) -> bool:
         asked = bool(self._commands) or self._progress.cancel is not None or self._refunds.ended
-        return asked or self._ended() or self._has_to_begin_anew()
+        return asked or self._payment.look_ups.news or self._ended() or self._has_to_begin_anew()
 
     def _ended(self) -> bool:
         """Tell whether the order is over, and nobody waits for money of it."""
@@ -165,8 +165,7 @@ class OrderWorkflow:
     async def _carry_out(self, command: Command) -> None:
         match command:
             case Pay():
-                await self._payment.begin_next(command)
-                await self._take_payment()
+                await self._payment.pay(command)
             case Ship():
                 await self._fulfilment.ship(command)
             case MarkDelivered():
@@ -178,6 +177,7 @@ class OrderWorkflow:
 
     async def _resolve(self, decision: Resolve) -> None:
         order = self._progress.known
+        renewed = self._reauthorisation.wanted and decision.decision is Decision.RETRY
         if decision.decision is Decision.REFUND:
             self._progress.require("Giving everything back is", *CANCELLABLE)
             if order.sent:
@@ -188,6 +188,8 @@ class OrderWorkflow:
         elif order.refund_failed:
             await self._refunds.abandon()
         await self._progress.standstill.clear(decision)
+        if renewed:
+            await self._reauthorisation.renew()
 
     # What others may ask --------------------------------------------------------------------------------------------
 
@@ -224,6 +226,12 @@ class OrderWorkflow:
     def cancel_order(self, cancel: Cancel) -> None:
         """Cancel the order, for those who can not wait."""
         self._request_cancel(cancel)
+
+    @workflow.signal
+    def payment_event(self, event: PaymentEvent) -> None:
+        """Hear that something has happened to the payment. It is not believed: the payment is looked up."""
+        self._payment.look_ups.hear(event)
+        self._refunds.look_again()
 
     @workflow.signal
     def claimed(self, claim: Claim) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from temporalio import workflow
 
-from contracts.orders import OrderActivities, Pay, RequirePayment, RetryPayment
+from contracts.orders import AnswerPayment, OrderActivities, Pay, RequirePayment, RetryPayment
 from contracts.payments import (
     AuthorisePayment,
     CapturePayment,
@@ -16,43 +16,171 @@ from contracts.payments import (
 from domain.captures import CapturePolicy
 from domain.order_states import OrderStatus
 from workflows.alarms import Alarm
+from workflows.cancelling import Cancelling
+from workflows.look_ups import LookUps
 from workflows.progress import Progress
+
+_SYSTEM = "system"
 
 
 class Payment:
     """The money of one order: one attempt after the other, each undone before the next begins."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, cancelling: Cancelling) -> None:
         self._progress = progress
+        self._cancelling = cancelling
+        self.look_ups = LookUps(progress)
+
+    # Do -------------------------------------------------------------------------------------------------------------
 
     async def take(self) -> None:
-        """Take the money, commit the stock, tell the buyer; or ask for another card."""
-        progress = self._progress
-        answer = await self._take_money()
-        if answer.decision is PaymentDecision.DECLINED:
-            await self._require_another(answer.code or "declined")
-        else:
-            await progress.surely_record(OrderActivities.place, progress.step, "Commit the stock and place the order")
-            progress.messages.send(progress.known.messages)
+        """Take the money of the latest attempt and place the order; or wait for what it needs."""
+        await self._cancelling.unless_cancelled(self._take())
 
-    async def begin_next(self, pay: Pay) -> None:
-        """Begin the next attempt with another payment method."""
+    async def pay(self, pay: Pay) -> None:
+        """Begin the next attempt with another payment method. One that waits for the buyer's bank is given up first."""
+        progress = self._progress
+        progress.require("A payment is", OrderStatus.PAYMENT_REQUIRED)
+        order = progress.known
+        if order.action_required:
+            await progress.saga.undo_last()
+        request = RetryPayment(order.order_id, order.payment_attempt + 1, pay.payment_method, pay.actor)
+        await progress.surely_record(OrderActivities.retry_payment, request, "Try another payment method")
+        await self._take_if_held(off_session=False)
+
+    async def _take(self, *, off_session: bool = False) -> None:
+        self._progress.saga.undo(self.reverse)
+        await self._go_on(await self._authorise(off_session=off_session))
+
+    async def _authorise(self, *, off_session: bool) -> PaymentAnswer:
+        """Reserve the money. What is free needs no provider."""
         order = self._progress.known
-        await self._progress.record(
-            OrderActivities.retry_payment,
-            RetryPayment(order.order_id, order.payment_attempt + 1, pay.payment_method, pay.actor),
-            "Try another payment method",
+        if order.total.amount == 0:
+            return PaymentAnswer(PaymentDecision.APPROVED)
+        request = AuthorisePayment(
+            order.order_id,
+            order.payment_attempt,
+            order.total,
+            order.payment_method or "",
+            keep=order.retries_asked_for or order.capture is CapturePolicy.SHIPMENT,
+            off_session=off_session,
         )
+        answer = await self._progress.ask_provider(
+            PaymentActivities.authorise, request, f"Authorise {order.total}", skippable=True
+        )
+        self._progress.give_way()
+        return answer or PaymentAnswer(PaymentDecision.DECLINED, "skipped_by_operator")
+
+    async def _go_on(self, authorised: PaymentAnswer) -> None:
+        """Capture, commit the stock and tell the buyer; or wait for the buyer, or for the next retry."""
+        progress = self._progress
+        if authorised.decision is PaymentDecision.ACTION_REQUIRED:
+            await self._wait(authorised)
+            return
+        answer = await self._capture(authorised)
+        if answer.decision is PaymentDecision.DECLINED:
+            await progress.saga.undo_last()  # nothing of this attempt may take money later
+            await self._wait(answer)
+            return
+        await progress.surely_record(OrderActivities.place, progress.step, "Commit the stock and place the order")
+        progress.messages.send(progress.known.messages)
+
+    async def _capture(self, authorised: PaymentAnswer) -> PaymentAnswer:
+        """Take the money: from here on, undoing means refunding. Where each shipment takes its share, not here.
+
+        A capture is not for an operator to skip: what it may have taken would be given back, and an order is charged
+        only once.
+        """
+        order = self._progress.known
+        declined = authorised.decision is PaymentDecision.DECLINED
+        if declined or order.total.amount == 0 or order.capture is CapturePolicy.SHIPMENT:
+            return authorised
+        captured = await self._progress.ask_provider(
+            PaymentActivities.capture,
+            CapturePayment(order.order_id, order.payment_attempt, order.total),
+            f"Capture {order.total}",
+        )
+        self._progress.give_way()
+        return captured or authorised
+
+    # Wait -----------------------------------------------------------------------------------------------------------
+
+    async def _wait(self, answer: PaymentAnswer) -> None:
+        """Wait for the buyer's bank, for the next retry or for another card: until the deadline, and no longer."""
+        progress, order, now = self._progress, self._progress.known, workflow.now()
+        action, code = answer.decision is PaymentDecision.ACTION_REQUIRED, answer.code or "declined"
+        request = RequirePayment(
+            order.order_id,
+            order.payment_attempt,
+            code,
+            order.payment_deadline or now + progress.start.hold,
+            passes=answer.passes,
+            now=now,
+            hold=progress.start.hold,
+            action_required=action,
+        )
+        what = f"The buyer's bank asks for something ({code})" if action else f"Declined ({code}): ask for another card"
+        await progress.surely_record(OrderActivities.require_payment, request, what)
+        progress.messages.send(progress.known.messages)
 
     def alarms(self) -> Iterator[Alarm]:
         """List what happens by itself to an order that waits for a payment."""
-        progress = self._progress
-        if progress.stands(OrderStatus.PAYMENT_REQUIRED) and progress.known.payment_deadline is not None:
-            yield Alarm(progress.known.payment_deadline, "The hold on the stock runs out", self._expire)
+        order = self._progress.order
+        if order is None:
+            return
+        if look := self.look_ups.next_at():
+            yield Alarm(look, "Look the payment up", self.look_up)
+        if not self._progress.stands(OrderStatus.PAYMENT_REQUIRED):
+            return
+        if order.retry_at is not None:
+            yield Alarm(order.retry_at, "Try the payment again", self._retry)
+        if order.payment_deadline is not None:
+            yield Alarm(order.payment_deadline, "The hold on the stock runs out", self._expire)
+
+    async def look_up(self) -> None:
+        """Look at the provider what has become of the payment, and go on where the buyer's bank has answered."""
+        await self._cancelling.unless_cancelled(self._look_up())
+
+    async def _look_up(self) -> None:
+        order = self._progress.known
+        answer = await self.look_ups.look_up()
+        if answer is None or answer.decision is PaymentDecision.ACTION_REQUIRED or not order.action_required:
+            return
+        await self._progress.surely_record(
+            OrderActivities.answer_payment,
+            AnswerPayment(order.order_id, order.payment_attempt),
+            "The buyer's bank has answered",
+        )
+        await self._go_on(answer)
+
+    async def _retry(self) -> None:
+        """Try the same payment method again, without the buyer."""
+        order = self._progress.known
+        request = RetryPayment(order.order_id, order.payment_attempt + 1, order.payment_method or "", _SYSTEM)
+        await self._progress.surely_record(
+            OrderActivities.retry_payment, request, f"Try the payment again (retry {order.retries})"
+        )
+        await self._take_if_held(off_session=True)
+
+    async def _take_if_held(self, *, off_session: bool) -> None:
+        """Take the money, unless what the order wanted was sold while it waited."""
+        if self._progress.stands(OrderStatus.PENDING):
+            await self._cancelling.unless_cancelled(self._take(off_session=off_session))
+        self._progress.messages.send(self._progress.known.messages)
 
     async def _expire(self) -> None:
+        """End an order that nobody paid in time, after one last look at what its buyer may have done."""
         progress = self._progress
+        if progress.known.action_required:
+            await self.look_up()
+        if not progress.stands(OrderStatus.PAYMENT_REQUIRED):
+            return
+        if progress.known.action_required:
+            await progress.saga.undo_last()
         await progress.surely_record(OrderActivities.expire, progress.step, "Nobody paid in time: release the stock")
+        progress.messages.send(progress.known.messages)
+
+    # Undo -----------------------------------------------------------------------------------------------------------
 
     async def reverse(self) -> None:
         """Give back what the latest attempt has taken or may still take; when the order ends, what any attempt has."""
@@ -63,44 +191,4 @@ class Payment:
             ReversePayment(order.order_id, order.payment_attempt, whole=progress.stands(OrderStatus.CANCELLING)),
             "Give back what was taken",
             skippable=True,
-        )
-
-    async def _take_money(self) -> PaymentAnswer:
-        """Authorise, then capture: from here on, undoing means refunding. What is free needs no provider.
-
-        Where each shipment takes its share, nothing is captured here.
-
-        A capture is not for an operator to skip: what it may have taken would be given back, and an order is charged
-        only once.
-        """
-        order = self._progress.known
-        attempt, total = order.payment_attempt, order.total
-        self._progress.saga.undo(self.reverse)
-        if total.amount == 0:
-            return PaymentAnswer(PaymentDecision.APPROVED)
-        authorised = await self._progress.ask_provider(
-            PaymentActivities.authorise,
-            AuthorisePayment(order.order_id, attempt, total, order.payment_method or ""),
-            f"Authorise {total}",
-            skippable=True,
-        ) or PaymentAnswer(PaymentDecision.DECLINED, "skipped_by_operator")
-        self._progress.give_way()
-        if authorised.decision is PaymentDecision.DECLINED or order.capture is CapturePolicy.SHIPMENT:
-            return authorised
-        captured = await self._progress.ask_provider(
-            PaymentActivities.capture, CapturePayment(order.order_id, attempt, total), f"Capture {total}"
-        )
-        self._progress.give_way()
-        return captured or authorised
-
-    async def _require_another(self, code: str) -> None:
-        """Make sure that the declined attempt leaves nothing behind, then wait for another card with the stock held."""
-        progress = self._progress
-        await progress.saga.undo_last()
-        order = progress.known
-        deadline = order.payment_deadline or workflow.now() + progress.start.hold
-        await progress.surely_record(
-            OrderActivities.require_payment,
-            RequirePayment(order.order_id, order.payment_attempt, code, deadline),
-            f"Declined ({code}): ask for another card",
         )

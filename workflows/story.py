@@ -8,6 +8,7 @@ from temporalio.common import SearchAttributeUpdate
 
 from contracts.orders import OrderSnapshot, TimelineEntry
 from contracts.search_attributes import CUSTOMER_ID, NEEDS_OPERATOR, ORDER_NUMBER, ORDER_STATUS, ORDER_TOTAL
+from domain.order_states import OrderStatus
 
 
 class Story:
@@ -45,5 +46,9 @@ class Story:
             lines.append(f"Reason: `{order.reason}`")
         if order.needs_operator:
             lines.append(f"**Needs an operator**: `{order.operator_reason}`. Decide with the update `resolve`.")
+        if order.action_required:
+            lines.append("Waits for the buyer, whose bank asks for something.")
+        if order.retry_at and order.status is OrderStatus.PAYMENT_REQUIRED:
+            lines.append(f"The payment is tried again at {order.retry_at:%Y-%m-%d %H:%M:%S}.")
         lines += [f"- {entry.at:%Y-%m-%d %H:%M:%S} {entry.status}: {entry.what}" for entry in self.timeline]
         return "\n\n".join(lines[:2]) + "\n\n" + "\n".join(lines[2:])

@@ -35,7 +35,13 @@ WHERE c.status = 'ordered' AND NOT EXISTS (
 """
 
 _ANNOTATIONS = (
-    *((EventType.CANCEL_REQUESTED, status) for status in sorted(SHIPPED_ONWARD)),
+    *((EventType.CANCEL_REQUESTED, status) for status in sorted(SHIPPED_ONWARD | {OrderStatus.FULFILLING})),
+    *(
+        (event, status)
+        for event in (EventType.PAYMENT_REAUTHORISED, EventType.PARTIALLY_SHIPPED, EventType.PARTIALLY_DELIVERED)
+        for status in (OrderStatus.PLACED, OrderStatus.FULFILLING, OrderStatus.SHIPPED)
+    ),
+    (EventType.PAYMENT_RETRY_SCHEDULED, OrderStatus.PAYMENT_REQUIRED),
     *(
         (event, status)
         for event in (EventType.OPERATOR_NEEDED, EventType.OPERATOR_RESOLVED, EventType.REFUNDED)

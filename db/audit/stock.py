@@ -30,6 +30,8 @@ _FITS_STATE = """
 SELECT o.id AS order_id, o.number, o.status, r.sku, r.location, r.quantity, r.state AS reservation
 FROM reservations r JOIN orders o ON o.id = r.order_id
 WHERE r.state <> CASE
+    WHEN o.status = 'payment_required' AND o.payment_retry_at IS NOT NULL AND NOT o.payment_retry_holds_stock
+        THEN 'released'
     WHEN o.status = ANY(CAST(:unpaid AS text[])) THEN 'held'
     WHEN o.status = ANY(CAST(:placed_onward AS text[])) THEN 'committed'
     WHEN o.status = ANY(CAST(:undone AS text[])) THEN 'released'

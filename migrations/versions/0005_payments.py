@@ -44,7 +44,7 @@ def _widen_orders() -> None:
     op.create_check_constraint(
         "order_events_type",
         "order_events",
-        "type IN ('opened', 'refused', 'payment_declined', 'payment_action_required', 'payment_confirmed',"
+        "type IN ('opened', 'refused', 'payment_declined', 'payment_action_required', 'payment_answered',"
         " 'payment_retry_scheduled', 'payment_retried', 'payment_expired', 'placed',"
         " 'payment_reauthorised', 'fulfilment_started', 'partially_shipped', 'partially_delivered', 'shipped',"
         " 'delivered', 'closed', 'cancel_requested', 'cancelled', 'refunded', 'operator_needed', 'operator_resolved')",

@@ -13,7 +13,6 @@ MOMENTS = ["before prepare", "after prepare", "before authorise", "after authori
 DECLINES = {
     "pm_card_visa_chargeDeclined": "generic_decline",
     "pm_card_visa_chargeDeclinedInsufficientFunds": "insufficient_funds",
-    "pm_card_authenticationRequired": "authentication_required",
     "pm_card_that_does_not_exist": "resource_missing",
 }
 
@@ -59,7 +58,7 @@ async def test_decline_is_an_answer_that_reserves_nothing_and_stays_the_same(
     steps: Steps, card: str, code: str
 ) -> None:
     order = await steps.opened(card=card)
-    declined = PaymentAnswer(PaymentDecision.DECLINED, code)
+    declined = PaymentAnswer(PaymentDecision.DECLINED, code, passes=code == "insufficient_funds")
 
     assert await attempt(steps.payments.authorise, authorise(order)) == declined
     assert await at_once(steps.payments.authorise, authorise(order)) == [declined] * 20
@@ -103,7 +102,7 @@ async def test_decline_after_a_crash_is_still_that_decline(steps: Steps, moment:
 
     answer = await attempt(steps.payments.authorise, authorise(order), 2)
 
-    assert answer == PaymentAnswer(PaymentDecision.DECLINED, "insufficient_funds")
+    assert answer == PaymentAnswer(PaymentDecision.DECLINED, "insufficient_funds", passes=True)
     assert await steps.intents(order.order_id) == []
 
 

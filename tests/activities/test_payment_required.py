@@ -35,7 +35,8 @@ async def test_decline_keeps_the_stock_held_and_the_cart_locked(steps: Steps) ->
 
     assert snapshot.status is OrderStatus.PAYMENT_REQUIRED
     assert (snapshot.decline_code, snapshot.payment_deadline) == ("insufficient_funds", DEADLINE)
-    assert (snapshot.payment_attempt, snapshot.messages) == (1, ())
+    assert (snapshot.payment_attempt, len(snapshot.messages)) == (1, 1)
+    assert await steps.messages(order.order_id) == [("payment_failed", "pending", 0)]
     assert await steps.stock(steps.sku) == (10, 2)
     assert await steps.events(order.order_id) == ["opened", "payment_declined"]
     assert await steps.shop.run(
@@ -116,7 +117,7 @@ async def test_expiry_releases_the_stock_fails_the_order_and_reopens_the_cart(st
     assert await steps.stock(steps.sku) == (10, 0)
     assert await steps.reservations(order.order_id) == [(steps.sku, 2, "released")]
     assert await steps.movements(order.order_id) == []
-    assert await steps.messages(order.order_id) == []
+    assert await steps.messages(order.order_id) == [("payment_failed", "dropped", 0), ("payment_expired", "pending", 0)]
     assert await steps.cart_row(order.cart_id) == ("open", 2)
     before = await steps.everything(order)
     assert await at_once(steps.orders.expire, OrderStep(order.order_id)) == [expired] * 20

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.ports import PaymentProvider
 from contracts.orders import OrderSnapshot, PlaceOrder
-from db import checkout
+from db import awaited_payments, checkout
 from db.checkout import StaleCheckoutError
 from db.engine import create_engine
 from domain.errors import (
@@ -155,7 +155,7 @@ async def place(session: AsyncSession, order: PlaceOrder) -> OrderSnapshot:
 
 
 async def require_payment(session: AsyncSession, order: PlaceOrder) -> OrderSnapshot:
-    return await checkout.require_payment(session, declined(order))
+    return await awaited_payments.require_payment(session, declined(order))
 
 
 @pytest.mark.parametrize("step", [place, require_payment])

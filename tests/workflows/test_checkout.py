@@ -153,7 +153,7 @@ async def test_hold_of_thirty_minutes_runs_out_and_releases_everything(hasty_wor
     assert await world.cart_row(cart) == ("open", 2)
     assert await world.events(order.order_id) == ["opened", "payment_declined", "payment_expired"]
     assert await world.charged(order.order_id) == []
-    assert await world.message_states(order.order_id) == []
+    assert await world.message_states(order.order_id) == ["sent", "sent"]
 
 
 @pytest.mark.parametrize(
