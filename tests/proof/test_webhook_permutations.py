@@ -168,5 +168,5 @@ async def test_events_in_any_order_and_number_bring_a_disputed_payment_to_an_ope
         await report_all(provider, orders, slice(0, 5), references)
         await heard(world, orders.values())
 
-        assert set(await ends(world)) == {("placed", "disputed", True, "opened placed disputed")}
+        assert set(await ends(world)) == {("placed", "disputed", True, "opened placed operator_needed")}
         assert sum((await ends(world)).values()) == len(PERMUTATIONS)
