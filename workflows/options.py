@@ -54,12 +54,17 @@ def provider_look_up(summary: str) -> ActivityConfig:
 
 
 def message_delivery(summary: str) -> ActivityConfig:
-    """Configure the delivery of a message: days of tries, for which nothing waits."""
+    """Configure the delivery of a message: days of tries, for which nothing waits.
+
+    One that is called off is waited for: a workflow that closes at the moment in which a delivery ends has its last
+    task refused by the server, and with it the update that has brought it there.
+    """
     return ActivityConfig(
         summary=summary,
         task_queue=TaskQueue.NOTIFICATIONS,
         start_to_close_timeout=timedelta(seconds=60),
         schedule_to_close_timeout=timedelta(days=3),
+        cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         retry_policy=RetryPolicy(
             initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=10)
         ),
