@@ -211,7 +211,8 @@ async def of_account(mall: Mall, visitor: Visitor, route: APIRoute) -> Any:
         assert names <= set(OF_ACCOUNTS), f"teach this test to make {names} of somebody"
         other = await mall.people.customer()
         for about, owner, expected in (("own", visitor.person, None), ("other's", other, 404)):
-            values, opens = {}, {}
+            values: dict[str, object] = {}
+            opens: dict[str, str] = {}
             for name in names:
                 values[name], opens = await OF_ACCOUNTS[name](mall, owner)
             shown = visitor.headers | (opens if expected is None else {})
