@@ -87,6 +87,8 @@ def order_work(resources: Resources) -> QueueWork:
         orders.expire,
         orders.advance,
         orders.flag,
+        orders.answer_payment,
+        orders.note_dispute,
         refunds.begin,
         refunds.begin_again,
         refunds.settle,
@@ -108,6 +110,7 @@ def payment_work(resources: Resources) -> QueueWork:
     return QueueWork(
         activities=[
             payments.authorise,
+            payments.look_up,
             payments.capture,
             payments.reverse,
             refunds.give_back,
