@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 import schemathesis
@@ -15,6 +16,7 @@ from schemathesis.core.result import Ok
 
 from api.app import create_app
 from api.deps import Resources
+from clients.chores import ChoreClient
 from db.engine import create_engine
 from settings import Settings
 from tests.api.conftest import SERVICE_TOKEN
@@ -39,7 +41,7 @@ def address(settings: Settings, postgres: PostgresForTests) -> Iterator[str]:
     @asynccontextmanager
     async def opens(settings: Settings) -> AsyncIterator[Resources]:
         engine = create_engine(settings.database_url)
-        yield Resources(settings, engine, OrdersDouble())
+        yield Resources(settings, engine, OrdersDouble(), chores=create_autospec(ChoreClient, instance=True))
         await engine.dispose()
 
     own = settings.model_copy(update={"database_url": postgres.migrated()})
