@@ -220,9 +220,7 @@ def _is_final(answer: Response) -> bool:
     match answer.status_code:
         case 202:
             return False
-        case 402:
-            return True
-        case 409:
+        case 402 | 409:
             return "retry-after" not in answer.headers
         case status:
             return 200 <= status < 300

@@ -12,14 +12,14 @@ from api.errors import ProblemError
 from api.schemas.orders import AcceptedOrder, Order
 from clients.orders import Accepted
 from contracts.orders import OrderOutcome
-from db import orders, stock
+from db import orders, payments, stock
 from db.orders import OrderView
 from domain.errors import TemporarilyUnavailableError
 from domain.money import Money
 from domain.order_states import FailureReason, OrderStatus
 
-_ACTIONS = {"authentication_required"}
-"""Declines that the buyer can turn round with the same payment method."""
+_AUTHENTICATION = "authentication_required"
+"""What the buyer can satisfy with the same payment method."""
 
 
 async def placed(session: AsyncSession, response: Response, outcome: OrderOutcome | Accepted) -> Order | AcceptedOrder:
@@ -32,7 +32,7 @@ async def placed(session: AsyncSession, response: Response, outcome: OrderOutcom
         return accepted(response, outcome.order_id, OrderStatus.PENDING)
     match outcome.status:
         case OrderStatus.PAYMENT_REQUIRED:
-            raise _payment_problem(outcome)
+            raise await _awaited_payment(session, outcome)
         case OrderStatus.FAILED:
             raise await _failure(session, outcome)
         case OrderStatus.CANCELLED | OrderStatus.CANCELLING:
@@ -85,12 +85,21 @@ def _cancelled(order_id: UUID) -> ProblemError:
 
 
 def _payment_problem(outcome: OrderOutcome) -> ProblemError:
-    action = outcome.decline_code in _ACTIONS
+    return ProblemError("payment_failed", "", order_id=str(outcome.order_id), decline_code=outcome.decline_code)
+
+
+async def _awaited_payment(session: AsyncSession, outcome: OrderOutcome) -> ProblemError:
+    """Say what the buyer has to do; the secret for it comes from the books, as histories know none."""
+    if outcome.decline_code != _AUTHENTICATION:
+        return _payment_problem(outcome)
+    action = await payments.action_of(session, outcome.order_id)
     return ProblemError(
-        "payment_action_required" if action else "payment_failed",
+        "payment_action_required",
         "",
         order_id=str(outcome.order_id),
         decline_code=outcome.decline_code,
+        provider=action.provider if action else None,
+        client_secret=action.client_secret if action else None,
     )
 
 

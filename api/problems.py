@@ -53,6 +53,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
 _HEADERS: Mapping[str, Mapping[str, str]] = {
     "unauthenticated": {"WWW-Authenticate": "Bearer"},
     "cart_in_checkout": {"Retry-After": "1"},
+    "payment_action_required": {"Retry-After": "5"},
     "payment_in_progress": {"Retry-After": "1"},
     "stale_checkout": {"Retry-After": "1"},
     "idempotency_in_progress": {"Retry-After": "1"},

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from api.schemas.money import Money
-from api.schemas.orders import Order, OrderLine
+from api.schemas.orders import AwaitedPayment, Order, OrderLine, PaymentAction
 from contracts.orders import order_workflow_id
 from db.carts import CartLineRow, CartRow
 from db.orders import OrderView
+from db.payments import BuyersAction
 from domain import money
 from domain.order_states import OrderStatus, PaymentStatus
 from domain.pricing import PricedLine, quote
 
 
-def show(order: OrderView) -> Order:
-    """Show an order as its row says."""
+def show(order: OrderView, action: BuyersAction | None = None) -> Order:
+    """Show an order as its row says, and what its buyer has to do before it can be paid."""
 
     def amount(minor: int) -> Money:
         return Money(amount=minor, currency=order.currency)
@@ -46,8 +47,20 @@ def show(order: OrderView) -> Order:
         total=amount(order.total),
         refunded=amount(order.refunded),
         shipping_address=order.shipping_address,
+        awaited_payment=_awaited(order, action),
         created_at=order.created_at,
         workflow_id=order_workflow_id(order.id),
+    )
+
+
+def _awaited(order: OrderView, action: BuyersAction | None) -> AwaitedPayment | None:
+    if order.status != OrderStatus.PAYMENT_REQUIRED:
+        return None
+    return AwaitedPayment(
+        decline_code=order.decline_code,
+        deadline=order.payment_deadline,
+        retry_at=order.payment_retry_at,
+        action=None if action is None else PaymentAction.model_validate(action),
     )
 
 

@@ -91,6 +91,8 @@ def _request(cart: CartRow, body: Checkout, settings: Settings) -> PlaceOrder:
         expected_total=body.expected_total.to_domain() if body.expected_total else None,
         hold=settings.hold,
         capture=settings.capture,
+        retry_delays=settings.retry_schedule.delays if body.payment_method.retry else (),
+        retry_holds_stock=settings.payment_retry_holds_stock,
     )
 
 

@@ -20,7 +20,7 @@ from api.security import Caller, Scope
 from api.waiting import Wait
 from clients.orders import Accepted
 from contracts.orders import Cancel, Pay
-from db import carts, orders
+from db import carts, orders, payments
 from db.orders import OrderSearch
 from domain.errors import IllegalStepError, NotFoundError, UnauthenticatedError
 from domain.order_states import ENDED, OrderStatus
@@ -155,8 +155,11 @@ async def _own(resources: Resources, caller: Caller, order_id: UUID) -> Order:
     """
     async with resources.reads() as session:
         order = await own_order(session, caller, order_id)
+        waits = order is not None and order.status == OrderStatus.PAYMENT_REQUIRED
+        buyer = waits and not caller.may(Scope.ORDERS_ANY)
+        action = await payments.action_of(session, order_id) if buyer else None
     if order is not None:
-        return receipts.show(order)
+        return receipts.show(order, action)
     cart_id = await resources.orders.accepted_cart(order_id)
     if cart_id is None:
         raise NotFoundError("no such order")

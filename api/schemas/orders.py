@@ -17,10 +17,16 @@ class PaymentMethod(Input):
     token: Line
 
 
+class FirstPaymentMethod(PaymentMethod):
+    """A way to pay at checkout. With `retry`, a decline that may pass later is tried again for some days."""
+
+    retry: bool = False
+
+
 class Checkout(Input):
     """What a checkout needs. With `expected_total` nothing is sold at another price than the buyer saw."""
 
-    payment_method: PaymentMethod
+    payment_method: FirstPaymentMethod
     expected_total: Price | None = None
 
 
@@ -47,6 +53,22 @@ class OrderLine(Output):
     total: Money
 
 
+class PaymentAction(Output):
+    """What the buyer has to do with the provider's own library; the secret is for the buyer's browser alone."""
+
+    provider: str
+    client_secret: str | None
+
+
+class AwaitedPayment(Output):
+    """What an order waits for that is not paid: for `action`, for the retry at `retry_at`, or for another method."""
+
+    decline_code: str | None
+    deadline: datetime | None
+    retry_at: datetime | None
+    action: PaymentAction | None = None
+
+
 class Order(Output):
     """An order. It is `pending`, without number and time, from the moment its checkout was accepted."""
 
@@ -66,6 +88,7 @@ class Order(Output):
     total: Money
     refunded: Money
     shipping_address: dict[str, Any] | None
+    awaited_payment: AwaitedPayment | None = Field(default=None, description="Only while a payment is required.")
     created_at: datetime | None
     workflow_id: str = Field(description="Where operators find it in Temporal.")
 

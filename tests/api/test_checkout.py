@@ -73,6 +73,7 @@ async def test_a_checkout_names_the_order_by_its_cart_and_shows_it_when_it_is_pl
         "total": gbp(2000),
         "refunded": gbp(0),
         "shipping_address": WHOLE_ADDRESS,
+        "awaited_payment": None,
         "created_at": "2026-11-20T12:00:00Z",
         "workflow_id": f"order-{made}",
     }

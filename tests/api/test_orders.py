@@ -117,6 +117,7 @@ async def test_an_order_without_a_row_is_pending_as_soon_as_it_was_accepted(
         "total": gbp(2000),
         "refunded": gbp(0),
         "shipping_address": WHOLE_ADDRESS,
+        "awaited_payment": None,
         "created_at": None,
         "workflow_id": f"order-{made}",
     }
