@@ -3,6 +3,7 @@
 from db.audit.checks import Invariant
 from db.audit.orders import LEGAL_PATH, ONE_ORDER_A_CART, TOTAL_ADDS_UP
 from db.audit.payments import MONEY_AGREES
+from db.audit.shipments import SENT_AS_ORDERED
 from db.audit.stock import NOT_OVERSOLD, STOCK_AGREES
 from db.audit.waiting import NO_MESSAGE_TWICE, NOTHING_FORGOTTEN
 from db.audit.workflows import ALL_ALIVE
@@ -17,4 +18,5 @@ INVARIANTS: tuple[Invariant, ...] = (
     LEGAL_PATH,
     NOTHING_FORGOTTEN,
     TOTAL_ADDS_UP,
+    SENT_AS_ORDERED,
 )

@@ -26,7 +26,9 @@ class Subject(StrEnum):
     ORDER_LINES = "order_lines"
     ORDERS = "orders"
     PAYMENT_OPERATIONS = "payment_operations"
+    REFUNDS = "refunds"
     RESERVATIONS = "reservations"
+    SHIPMENTS = "shipments"
     STOCK_LEVELS = "stock_levels"
     STOCK_MOVEMENTS = "stock_movements"
 

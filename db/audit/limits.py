@@ -10,6 +10,9 @@ from domain.order_states import ENDED, UNPAID, UNPLACED_ENDS, OrderStatus
 PLACED_ONWARD = frozenset(OrderStatus) - UNPAID - UNPLACED_ENDS - {OrderStatus.CANCELLING}
 """The buyer has paid and the goods are his."""
 
+SENT = PLACED_ONWARD - {OrderStatus.PLACED, OrderStatus.FULFILLING}
+"""Everything has left the house."""
+
 _AT_ONCE = timedelta(0)
 
 
@@ -23,13 +26,15 @@ class Limits:
     hold: timedelta = timedelta(minutes=90)
     overdue: timedelta = timedelta(hours=1)
     """How long after its deadline an order may still wait for a payment."""
+    refund: timedelta = timedelta(days=10)
+    """How long a provider may take to confirm a refund."""
     message: timedelta = timedelta(days=1)
     claim: timedelta = timedelta(hours=1)
     """How long after it ran out a claim on a message may still stand."""
 
     def at_rest(self) -> Self:
         """Return the limits for a system in which nothing is under way any more."""
-        return replace(self, started=_AT_ONCE, pending=_AT_ONCE, cancelling=_AT_ONCE)
+        return replace(self, started=_AT_ONCE, refund=_AT_ONCE, pending=_AT_ONCE, cancelling=_AT_ONCE)
 
 
 def parameters(limits: Limits, *, settled: bool) -> Mapping[str, object]:
@@ -40,6 +45,7 @@ def parameters(limits: Limits, *, settled: bool) -> Mapping[str, object]:
         "unpaid": sorted(UNPAID),
         "placed_onward": sorted(PLACED_ONWARD),
         "undone": sorted(UNPLACED_ENDS),
+        "sent": sorted(SENT),
         "ended": sorted(ENDED),
         "started": applied.started,
         "pending": applied.pending,
@@ -47,5 +53,6 @@ def parameters(limits: Limits, *, settled: bool) -> Mapping[str, object]:
         "hold": applied.hold,
         "overdue": applied.overdue,
         "message": applied.message,
+        "refund": applied.refund,
         "claim": applied.claim,
     }

@@ -23,7 +23,9 @@ WHERE state = 'sending' AND coalesce(claimed_until, created_at) < now() - CAST(:
 
 _STARTED = """
 SELECT key, order_id, amount, provider_reference, created_at FROM payment_operations
-WHERE state = 'started' AND created_at <= now() - CAST(:started AS interval)
+WHERE state = 'started'
+  AND created_at <= now() - CASE operation WHEN 'refund' THEN CAST(:refund AS interval)
+      ELSE CAST(:started AS interval) END
 """
 
 _HELD = """

@@ -74,7 +74,8 @@ BREAKS = [
     ),
     breaking(
         "one_message_id",
-        "UPDATE notifications SET message_id = '<same@everorder>' WHERE order_id IN (:placed, :shipped)",
+        "UPDATE notifications SET message_id = '<same@everorder>' WHERE order_id IN (:placed, :given_back)"
+        " AND template = 'order_confirmation'",
         message_id="<same@everorder>",
         messages=2,
     ),
@@ -198,6 +199,7 @@ BREAKS = [
         order_id=":placed",
         subtotal=2000,
         total=2001,
+        also="payment_status_agrees",
     ),
     breaking(
         "subtotal_is_lines",

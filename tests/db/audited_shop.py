@@ -1,19 +1,23 @@
 """A healthy shop with an order in every state, each brought there by the real steps, and the means to break it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.orders import AdvanceOrder, FlagOrder, OrderStep, PlaceOrder, RequirePayment
+from contracts.orders import FlagOrder, OrderStep, PlaceOrder, RequirePayment, ShippedLine
+from contracts.payments import CapturePayment
+from contracts.refunds import BeginRefund, RefundStep
+from contracts.shipments import BeginShipment, ShipmentStep
 from db import notifications, payments
 from db.audit import INVARIANTS
 from db.audit.checks import Finding, count, examine
 from db.audit.limits import Limits, parameters
+from domain.captures import CapturePolicy
 from domain.money import Money
-from domain.order_states import EventType
+from domain.order_ids import operation_key
 from models.payments import PaymentOperationKind
 from tests.support.steps import Steps, another_card, attempt, authorise, cancel, capture, insist, reverse
 
@@ -35,6 +39,8 @@ class AuditedShop:
         steps = self.steps
         self._keep("placed", await steps.placed())
         self._keep("shipped", await self._shipped())
+        self._keep("parted", await self._parted())
+        self._keep("given_back", await self._given_back())
         self._keep("retried", await self._retried())
         self._keep("refunded", await self._cancelled(await steps.placed()))
         self._keep("voided", await self._voided())
@@ -51,14 +57,42 @@ class AuditedShop:
     async def _shipped(self) -> PlaceOrder:
         """Ship an order, and ask to cancel it afterwards: that is only noted, and an operator is called."""
         order = await self.steps.placed()
-        await attempt(self.steps.orders.advance, AdvanceOrder(order.order_id, EventType.SHIPPED, "operator:1"))
+        await attempt(self.steps.shipments.begin, BeginShipment(order.order_id, uuid4(), "operator:1"))
         await attempt(self.steps.orders.begin_cancel, cancel(order))
         flag = FlagOrder(order.order_id, needs_operator=True, reason="parcel_lost", actor="system")
         await attempt(self.steps.orders.flag, flag)
-        [message] = (await self.steps.order(order.order_id)).messages
-        async with self.steps.sessions.begin() as session:
-            await notifications.claim(session, message)
-            await notifications.note_sent(session, message)
+        for message in (await self.steps.order(order.order_id)).messages:
+            async with self.steps.sessions.begin() as session:
+                await notifications.claim(session, message)
+                await notifications.note_sent(session, message)
+        return order
+
+    async def _parted(self) -> PlaceOrder:
+        """Send one of two, with its share of the money."""
+        steps = self.steps
+        order = replace(await steps.buyer(), capture=CapturePolicy.SHIPMENT)
+        await attempt(steps.orders.open, order)
+        await insist(steps.payments.authorise, authorise(order))
+        await attempt(steps.orders.place, OrderStep(order.order_id))
+        [[line]] = await steps.shop.run("SELECT line_id FROM order_lines WHERE order_id = :id", id=order.order_id)
+        step = ShipmentStep(order.order_id, uuid4())
+        half = (ShippedLine(UUID(str(line)), 1),)
+        await attempt(steps.shipments.begin, BeginShipment(order.order_id, step.shipment_id, "operator:1", half))
+        share = CapturePayment(order.order_id, 1, Money(1000, "GBP"), n=1, last=False)
+        await insist(steps.payments.capture, share)
+        await attempt(steps.shipments.send, step)
+        return order
+
+    async def _given_back(self) -> PlaceOrder:
+        """Refund a part of an order that stands, and begin to refund another."""
+        order = await self.steps.placed()
+        for amount in (500, 300):
+            step = RefundStep(order.order_id, uuid4())
+            begin = BeginRefund(order.order_id, step.refund_id, amount, None, "damaged", "operator:1")
+            await attempt(self.steps.refunding.begin, begin)
+            if amount == 500:
+                await insist(self.steps.refunding.give_back, step)
+                await attempt(self.steps.refunding.settle, step)
         return order
 
     async def _retried(self) -> PlaceOrder:
@@ -119,7 +153,7 @@ class AuditedShop:
         kind = PaymentOperationKind.CAPTURE
         async with self.steps.sessions.begin() as session:
             await payments.fence(session, order.order_id, kind, 1, "stripe")
-            await payments.learn_captured(session, order.order_id, 1, "pi_learnt")
+            await payments.learn_captured(session, operation_key(order.order_id, kind, 1), 2000, "pi_learnt")
         return order
 
     def values(self) -> dict[str, object]:

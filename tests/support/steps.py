@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
 from uuid import UUID
 
@@ -13,6 +13,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
 from activities.payments import PaymentActivities
+from activities.refunds import RefundActivities
+from activities.shipments import ShipmentActivities
 from contracts.orders import (
     AdvanceOrder,
     CancelStep,
@@ -75,6 +77,8 @@ class Steps(World):
         self.sku = ""
         self.orders = OrderActivities(self.sessions)
         self.payments = PaymentActivities(self.sessions, self.meddler)
+        self.refunding = RefundActivities(self.sessions, self.meddler)
+        self.shipments = ShipmentActivities(self.sessions, timedelta(days=30))
         self.notifications = NotificationActivities(self.sessions, self.mail, JinjaRenderer())
 
     async def buyer(self, *, card: str = VISA, stock: int = 10, expected: int | None = None) -> PlaceOrder:
