@@ -2,9 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from uuid import UUID
 
-from contracts.orders import Cancel, Decision, MarkDelivered, Pay, PlaceOrder, Resolve, Ship, order_workflow_id
+from contracts.orders import (
+    Cancel,
+    Decision,
+    MarkDelivered,
+    Pay,
+    PlaceOrder,
+    Refund,
+    Resolve,
+    Ship,
+    ShippedLine,
+    order_workflow_id,
+)
 from contracts.queues import TaskQueue
+from domain.captures import CapturePolicy
 from tests.support.gates import Gate
 from tests.support.world import WAIT, World
 from workers.wiring import WORK
@@ -85,6 +99,29 @@ async def shipped_then_cancelled(world: World) -> PlaceOrder:
     return order
 
 
+async def partially_refunded(world: World) -> PlaceOrder:
+    order = await _order(world)
+    async with world.working():
+        await world.place(order)
+        for amount in (500, 700):
+            await world.client.refund(order, Refund(amount), wait=WAIT)
+        await world.told(order.order_id)
+    return order
+
+
+async def shipped_in_two_parts(world: World) -> PlaceOrder:
+    order = replace(await _order(world), capture=CapturePolicy.SHIPMENT)
+    async with world.working():
+        await world.place(order)
+        [[line]] = await world.shop.run("SELECT line_id FROM order_lines WHERE order_id = :id", id=order.order_id)
+        half = (ShippedLine(UUID(str(line)), 1),)
+        await world.client.ship(order.order_id, Ship(lines=half), wait=WAIT)
+        await world.client.ship(order.order_id, Ship(), wait=WAIT)
+        await world.client.mark_delivered(order.order_id, MarkDelivered(), wait=WAIT)
+        await world.told(order.order_id)
+    return order
+
+
 STORIES: dict[str, Told] = {
     story.__name__: story
     for story in (
@@ -95,5 +132,7 @@ STORIES: dict[str, Told] = {
         cancelled_while_authorising,
         placed_then_cancelled,
         shipped_then_cancelled,
+        partially_refunded,
+        shipped_in_two_parts,
     )
 }
