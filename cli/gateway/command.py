@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from api.problems import PROBLEMS
 from api.services import Service
 from cli.gateway.routing import places
+from settings import Settings
 
 DOCUMENT = "document"
 """Whoever has every service: the whole OpenAPI document, health, and a problem document for what is nowhere."""
@@ -53,6 +54,7 @@ def render(*, listen: str = "8000", servers: Mapping[str, Sequence[str]] | None 
     template = _TEMPLATES.get_template("gateway/nginx.conf.j2")
     return template.render(
         listen=listen,
+        max_body_bytes=Settings.model_fields["max_body_bytes"].default,
         servers=servers or {},
         places=places(),
         document=DOCUMENT,

@@ -7,7 +7,7 @@ import json
 import sys
 from http import HTTPStatus
 
-from everorder_client import Client
+from everorder_client import AuthenticatedClient
 from everorder_client.api.carts import change_cart, open_cart, set_cart_line
 from everorder_client.api.orders import check_out, get_order, get_order_timeline
 from everorder_client.models import (
@@ -27,11 +27,10 @@ from everorder_client.models import (
 
 def place(url: str, sku: str, card: str) -> Order | Problem:
     """Fill a cart with two of a SKU and check it out at the price that was seen."""
-    guest = Client(base_url=url, raise_on_unexpected_status=True)
-    opened = open_cart.sync(client=guest, body=NewCart(currency="GBP"))
+    opened = open_cart.sync(client=_client(url), body=NewCart(currency="GBP"))
     assert isinstance(opened, OpenedCart)
     assert opened.token
-    buyer = guest.with_headers({"X-Cart-Token": opened.token})
+    buyer = _client(url, opened.token)
     set_cart_line.sync(opened.id, sku, client=buyer, body=LineQuantity(quantity=2))
     home = Address(name="Ada Example", line1="1 Analytical Row", city="London", postal_code="N1 1AA", country="GB")
     filled = change_cart.sync(opened.id, client=buyer, body=CartChanges(email="ada@example.com", shipping_address=home))
@@ -50,6 +49,13 @@ def place(url: str, sku: str, card: str) -> Order | Problem:
     assert isinstance(told, PageTimelineEntry)
     assert [entry.to for entry in told.items] == ["pending", "placed"]
     return answer.parsed
+
+
+def _client(url: str, cart_token: str = "") -> AuthenticatedClient:
+    """Show the secret of a cart, or nothing."""
+    return AuthenticatedClient(
+        base_url=url, token=cart_token, prefix="", auth_header_name="X-Cart-Token", raise_on_unexpected_status=True
+    )
 
 
 if __name__ == "__main__":
