@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -12,9 +13,11 @@ from api.app import create_app
 from api.deps import Resources
 from clients.orders import OrderClient
 from db.engine import create_engine
+from domain.roles import Role
 from settings import Settings
 from tests.api.answers import body, gbp, problem
 from tests.api.buyer import PAYMENT, ready_buyer
+from tests.support.people import People
 from tests.support.postgres import PostgresForTests
 from tests.support.sandbox import SECRET_KEY, SandboxForTests, running_sandbox
 from tests.support.shop import Shop
@@ -205,3 +208,99 @@ async def test_a_cart_that_was_emptied_starts_no_workflow(client: httpx2.AsyncCl
     problem(await buyer.check_out(), 409, "cart_empty")
     assert not await world.client.is_running(buyer.order_id())
     problem(await client.get(f"/v1/orders/{buyer.order_id()}", headers=buyer.headers), 404, "not_found")
+
+
+# After placement --------------------------------------------------------------------------------------------------
+
+
+async def test_support_refunds_within_its_limit_and_the_buyer_sees_it_without_the_words_of_staff(
+    client: httpx2.AsyncClient, world: World, people: People
+) -> None:
+    buyer = await ready_buyer(client, world.shop, stock=10)
+    await client.put(f"{buyer.path}/lines/{buyer.sku}", headers=buyer.headers, json={"quantity": 8})
+    order = body(await buyer.check_out(), 201)
+    path = f"/v1/orders/{order['id']}/refunds"
+    clerk, warehouse = await people.staff(Role.SUPPORT), await people.staff(Role.WAREHOUSE)
+    wanted = {"amount": gbp(3000), "reason": "Ada Lovelace is cross"}
+
+    problem(await client.post(path, json=wanted), 401, "unauthenticated")
+    problem(await client.post(path, headers=warehouse.headers, json=wanted), 403, "forbidden")
+    key = {"Idempotency-Key": "refund-of-a-scratched-mug-1"}
+    first = await client.post(path, headers=clerk.headers | key, json=wanted)
+    made = body(first, 201)
+    assert (made["amount"], made["status"], made["note"]) == (gbp(3000), "succeeded", wanted["reason"])
+    assert body(await client.post(path, headers=clerk.headers | key, json=wanted), 201) == made
+    problem(await client.post(path, headers=clerk.headers, json={"amount": gbp(2001)}), 403, "forbidden")
+    problem(await client.post(path, headers=clerk.headers, json={"amount": gbp(0)}), 422, "validation_error")
+
+    seen = body(await client.get(path, headers=buyer.headers))["items"]
+    assert [(one["amount"], one["status"], one["actor"], one["note"]) for one in seen] == [
+        (gbp(3000), "succeeded", None, None)
+    ]
+    problem(await client.get(path), 404, "not_found")
+    shown = body(await client.get(f"/v1/orders/{order['id']}", headers=buyer.headers))
+    assert (shown["payment_status"], shown["refunded"]) == ("partially_refunded", gbp(3000))
+    assert await world.charged(buyer.order_id()) == [5000]
+    assert wanted["reason"] not in str((await world.history(buyer.order_id())).to_json())
+
+
+async def test_more_than_is_left_is_not_refunded_and_an_order_that_is_over_not_at_all(
+    client: httpx2.AsyncClient, world: World, people: People
+) -> None:
+    buyer = await ready_buyer(client, world.shop, stock=10)
+    order = body(await buyer.check_out(), 201)
+    path, admin = f"/v1/orders/{order['id']}/refunds", await people.staff(Role.ADMIN)
+
+    problem(await client.post(path, headers=admin.headers, json={"amount": gbp(2001)}), 409, "refund_too_large")
+    foreign = {"amount": {"amount": 1, "currency": "EUR"}}
+    problem(await client.post(path, headers=admin.headers, json=foreign), 422, "currency_mismatch")
+    body(await client.post(f"/v1/orders/{order['id']}/cancel", headers=buyer.headers))
+    problem(await client.post(path, headers=admin.headers, json={}), 409, "illegal_transition")
+    nowhere = f"/v1/orders/{uuid4()}/refunds"
+    problem(await client.post(nowhere, headers=admin.headers, json={}), 404, "not_found")
+    assert await world.charged(buyer.order_id()) == []
+
+
+async def test_warehouse_ships_in_two_parts_and_delivers_each(
+    client: httpx2.AsyncClient, world: World, people: People
+) -> None:
+    buyer = await ready_buyer(client, world.shop, stock=10)
+    order = body(await buyer.check_out(), 201)
+    path, warehouse = f"/v1/orders/{order['id']}/shipments", await people.staff(Role.WAREHOUSE)
+    support = await people.staff(Role.SUPPORT)
+    one = [{"line_id": order["lines"][0]["line_id"], "quantity": 1}]
+    parcel = {"lines": one, "carrier": "DHL", "tracking_number": "JD014600003"}
+
+    problem(await client.post(path, headers=support.headers, json=parcel), 403, "forbidden")
+    first = body(await client.post(path, headers=warehouse.headers, json=parcel), 201)
+    assert (first["status"], first["carrier"], first["tracking_number"]) == ("shipped", "DHL", "JD014600003")
+    assert [(line["sku"], line["quantity"]) for line in first["lines"]] == [(buyer.sku, 1)]
+    twice = parcel | {"lines": one * 2}
+    problem(await client.post(path, headers=warehouse.headers, json=twice), 409, "shipment_too_large")
+    second = body(await client.post(path, headers=warehouse.headers), 201)
+    problem(await client.post(path, headers=warehouse.headers), 409, "illegal_transition")
+
+    for shipment in (first, second):
+        arrived = await client.post(f"/v1/shipments/{shipment['id']}/delivered", headers=warehouse.headers)
+        assert body(arrived)["status"] == "delivered"
+    again = await client.post(f"/v1/shipments/{first['id']}/delivered", headers=warehouse.headers)
+    assert body(again)["status"] == "delivered"
+    missing = await client.post(f"/v1/shipments/{uuid4()}/delivered", headers=warehouse.headers)
+    problem(missing, 404, "not_found")
+    shown = body(await client.get(path, headers=buyer.headers))["items"]
+    assert [(one["id"], one["status"]) for one in shown] == [(first["id"], "delivered"), (second["id"], "delivered")]
+    assert (await world.order(buyer.order_id())).status == "delivered"
+
+
+async def test_shipment_of_an_order_whose_workflow_is_gone_leaves_all_the_same(
+    client: httpx2.AsyncClient, world: World, people: People
+) -> None:
+    buyer = await ready_buyer(client, world.shop, stock=10)
+    order = body(await buyer.check_out(), 201)
+    await world.temporal.get_workflow_handle(f"order-{buyer.order_id()}").terminate()
+    headers = (await people.staff(Role.WAREHOUSE)).headers
+
+    shipment = body(await client.post(f"/v1/orders/{order['id']}/shipments", headers=headers), 201)
+
+    assert shipment["status"] == "shipped"
+    assert (await world.order(buyer.order_id())).status == "shipped"
