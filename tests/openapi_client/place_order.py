@@ -14,12 +14,12 @@ from everorder_client.models import (
     Address,
     CartChanges,
     Checkout,
+    FirstPaymentMethod,
     LineQuantity,
     NewCart,
     OpenedCart,
     Order,
     PageTimelineEntry,
-    PaymentMethod,
     Price,
     Problem,
 )
@@ -37,7 +37,7 @@ def place(url: str, sku: str, card: str) -> Order | Problem:
     assert not isinstance(filled, Problem)
     assert filled is not None
     seen = Price(amount=filled.total.amount, currency=filled.total.currency)
-    checkout = Checkout(payment_method=PaymentMethod(token=card), expected_total=seen)
+    checkout = Checkout(payment_method=FirstPaymentMethod(token=card), expected_total=seen)
     answer = check_out.sync_detailed(opened.id, client=buyer, body=checkout)
     if isinstance(answer.parsed, Problem):
         return answer.parsed
