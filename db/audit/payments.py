@@ -9,6 +9,7 @@ SELECT a.*, authorised AND NOT voided AND NOT (taken > 0 AND returned >= taken) 
     SELECT order_id, attempt,
            bool_or(operation = 'authorise' AND state = 'succeeded') AS authorised,
            bool_or(operation = 'void' AND state = 'succeeded') AS voided,
+           bool_or(state = 'action_required') AS waiting,
            coalesce(sum(amount) FILTER (WHERE operation = 'capture' AND state = 'succeeded'), 0) AS taken,
            coalesce(sum(amount) FILTER (WHERE operation = 'refund' AND state = 'succeeded'), 0) AS returned,
            coalesce(sum(amount) FILTER (WHERE refund_id IS NOT NULL AND state = 'started'), 0) AS refunding
@@ -26,7 +27,7 @@ FROM ({_ATTEMPTS}) a GROUP BY order_id
 _NOTHING_LIVE = f"""
 SELECT o.id AS order_id, o.number, o.status, a.attempt
 FROM ({_ATTEMPTS}) a JOIN orders o ON o.id = a.order_id
-WHERE o.status = ANY(CAST(:undone AS text[])) AND a.live
+WHERE o.status = ANY(CAST(:undone AS text[])) AND (a.live OR a.waiting)
 """  # noqa: S608
 
 # Money is reserved anew before the old reservation is let go.

@@ -111,6 +111,14 @@ BREAKS = [
         also="payment_status_agrees",
     ),
     breaking(
+        "nothing_live_when_over",
+        "UPDATE payment_operations SET state = 'action_required' WHERE order_id = :voided AND operation = 'void'",
+        order_id=":voided",
+        status="cancelled",
+        attempt=1,
+        also="payment_status_agrees",
+    ),
+    breaking(
         "one_live",
         "UPDATE payment_operations SET state = 'succeeded' WHERE key = CAST(:retried AS uuid) || ':authorise:1'",
         "UPDATE payment_operations SET state = 'abandoned' WHERE key = CAST(:retried AS uuid) || ':void:1'",

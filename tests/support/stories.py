@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 from contracts.orders import (
@@ -10,6 +11,7 @@ from contracts.orders import (
     Decision,
     MarkDelivered,
     Pay,
+    PaymentEvent,
     PlaceOrder,
     Refund,
     Resolve,
@@ -19,6 +21,7 @@ from contracts.orders import (
 )
 from contracts.queues import TaskQueue
 from domain.captures import CapturePolicy
+from domain.payment_events import PaymentEventType
 from tests.support.gates import Gate
 from tests.support.world import WAIT, World
 from workers.wiring import WORK
@@ -26,6 +29,7 @@ from workers.wiring import WORK
 Told = Callable[[World], Awaitable[PlaceOrder]]
 
 DECLINED = "pm_card_chargeDeclined"
+NO_FUNDS = "pm_card_visa_chargeDeclinedInsufficientFunds"
 
 
 async def _order(world: World, *, stock: int = 10, card: str = "pm_card_visa") -> PlaceOrder:
@@ -122,6 +126,26 @@ async def shipped_in_two_parts(world: World) -> PlaceOrder:
     return order
 
 
+async def action_required_then_another_card(world: World) -> PlaceOrder:
+    order = await _order(world, card="pm_card_authenticationRequired")
+    async with world.working():
+        await world.place(order)
+        handle = world.temporal.get_workflow_handle(order_workflow_id(order.order_id))
+        await handle.signal("payment_event", PaymentEvent("pi_somebody_says", PaymentEventType.AUTHORISED))
+        await world.client.pay(order.order_id, Pay("pm_card_visa"), wait=WAIT)
+        await world.told(order.order_id)
+    return order
+
+
+async def retry_scheduled_then_paid(world: World) -> PlaceOrder:
+    order = replace(await _order(world, card=NO_FUNDS), retry_delays=(timedelta(hours=1),), retry_holds_stock=False)
+    async with world.working():
+        await world.place(order)
+        await world.client.pay(order.order_id, Pay("pm_card_visa"), wait=WAIT)
+        await world.settled(order.order_id)
+    return order
+
+
 STORIES: dict[str, Told] = {
     story.__name__: story
     for story in (
@@ -133,6 +157,8 @@ STORIES: dict[str, Told] = {
         placed_then_cancelled,
         shipped_then_cancelled,
         partially_refunded,
+        action_required_then_another_card,
+        retry_scheduled_then_paid,
         shipped_in_two_parts,
     )
 }
