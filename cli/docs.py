@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from api.app import ROUTERS
 from api.audience import access
 from api.problems import PROBLEMS
+from api.rate_limits import LIMITS, CallerClass
 from api.routes import platform
 from api.security import SCOPES, Scope
 from api.webhooks.stripe import TYPES
@@ -97,6 +98,12 @@ def problems() -> str:
     return _table(("code", "status", "title"), [(f"`{code}`", str(s), title) for code, (s, title) in PROBLEMS.items()])
 
 
+def rate_limits() -> str:
+    """Print how much callers may ask for."""
+    rows = [(policy, *(f"{rates.of(caller):,}" for caller in CallerClass)) for policy, rates in LIMITS.items()]
+    return _table(("requests", *(f"by {caller}" for caller in CallerClass)), rows)
+
+
 def routes() -> str:
     """Print every route with its service, whom it is for, and what it does."""
     rows = [(str(service), *row) for service, routers in ROUTERS.items() for r in routers for row in _routes(r.routes)]
@@ -142,6 +149,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "order-states": order_states,
     "settings": settings,
     "problems": problems,
+    "rate-limits": rate_limits,
     "routes": routes,
     "scopes": scopes,
     "invariants": invariants,

@@ -86,7 +86,7 @@ async def test_a_large_body_is_refused_as_the_service_would(client: httpx2.Async
 
 
 async def test_clients_are_counted_by_their_own_addresses(gateway: Gateway) -> None:
-    """The gateway adds whom it was asked by; what a client says before that is believed by nobody."""
+    """The gateway tells whom it was asked by; what a client says about that is forgotten."""
 
     async def left(address: str, number: int) -> int:
         transport = httpx2.AsyncHTTPTransport(local_address=address)
