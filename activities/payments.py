@@ -31,7 +31,7 @@ from contracts.payments import (
     Reversal,
     ReversePayment,
 )
-from db import payments
+from db import payments, refunds
 from db.engine import Sessions, single_statements
 from db.payments import Books, Operation
 from domain.declines import DeclineKind, kind_of
@@ -42,6 +42,7 @@ from domain.provider_payments import (
     ProviderPaymentState,
     ProviderRefusedError,
     ProviderUnavailableError,
+    RefundState,
     has_taken,
 )
 from models.payments import PaymentOperationKind as Kind
@@ -135,14 +136,28 @@ class PaymentActivities(contract.PaymentActivities):
             return await self._compare(operation, payment)
 
     async def _compare(self, operation: Operation, payment: ProviderPayment) -> PaymentLookedUp:
-        """Compare what the provider says with the books. Nothing is put in order here: that is for a person."""
+        """Compare what the provider says with the books. Nothing is put in order here: that is for a person.
+
+        But a refund that had succeeded and has failed since is written down as that, so that it can be made again.
+        """
         if operation.state is not State.SUCCEEDED or operation.undone:
             return PaymentLookedUp(disputed=payment.disputed)
+        if await self._failed_late(payment):
+            return PaymentLookedUp(
+                PaymentAnswer(PaymentDecision.APPROVED), disputed=payment.disputed, finding="refund_refused"
+            )
         async with self._statements() as session:
             books = await payments.books(session, operation.order_id, operation.attempt)
         return PaymentLookedUp(
             PaymentAnswer(PaymentDecision.APPROVED), disputed=payment.disputed, finding=_finding(payment, books)
         )
+
+    async def _failed_late(self, payment: ProviderPayment) -> bool:
+        keys = [one.key for one in payment.refunds if one.key and one.state is RefundState.FAILED]
+        if not keys:
+            return False
+        async with self._statements() as session:
+            return await refunds.fail_late(session, keys)
 
     @activity.defn(name="payments.capture")
     async def capture(self, request: CapturePayment) -> PaymentAnswer:

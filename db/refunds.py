@@ -133,6 +133,27 @@ _ABANDON = text(
 
 _FAILED = text("SELECT id FROM refunds WHERE order_id = :order_id AND state = 'failed' ORDER BY n")
 
+# The books take back what they have said of refunds that succeeded and came back to us later.
+_FAIL_LATE = text("""
+WITH failed AS (
+    UPDATE payment_operations SET state = 'declined', code = 'failed_later', updated_at = now()
+    WHERE key = ANY(CAST(:keys AS text[])) AND operation = 'refund' AND state = 'succeeded'
+    RETURNING order_id, refund_id, amount
+), noted AS (
+    UPDATE orders o SET refunded_amount = o.refunded_amount - f.amount, updated_at = now(),
+        payment_status = CASE
+            WHEN o.payment_status = 'disputed' THEN o.payment_status
+            WHEN o.refunded_amount > f.amount THEN 'partially_refunded'
+            WHEN o.captured_amount < o.total_amount THEN 'partially_captured'
+            ELSE 'captured' END
+    FROM (SELECT order_id, sum(amount)::bigint AS amount FROM failed GROUP BY order_id) f WHERE o.id = f.order_id
+), undone AS (
+    UPDATE refunds SET state = 'failed', code = 'failed_later', updated_at = now()
+    WHERE id IN (SELECT refund_id FROM failed)
+)
+SELECT count(*) FROM failed
+""")
+
 _STATE = text("SELECT state FROM refunds WHERE id = :id")
 
 _STANDING = text("""
@@ -237,6 +258,11 @@ async def start_rest(session: AsyncSession, order_id: UUID, attempt: int) -> Ope
 async def operations(session: AsyncSession, refund_id: UUID) -> Sequence[Operation]:
     """List what a refund still has to ask of the provider."""
     return [payments.operation(row) for row in await session.execute(_OF_REFUND, {"id": refund_id})]
+
+
+async def fail_late(session: AsyncSession, keys: Sequence[str]) -> bool:
+    """Take back that refunds have succeeded which failed later. False: the books do not say that they have."""
+    return bool((await session.execute(_FAIL_LATE, {"keys": list(keys)})).scalar_one())
 
 
 async def settle(session: AsyncSession, refund_id: UUID) -> SettledRefund | None:

@@ -13,6 +13,7 @@ from contracts.orders import (
     Decision,
     MarkDelivered,
     OrderOutcome,
+    PaymentEvent,
     PlaceOrder,
     Refund,
     Resolve,
@@ -24,6 +25,7 @@ from db import orders
 from domain.errors import IllegalStepError
 from domain.money import Money
 from domain.order_states import OrderStatus
+from domain.payment_events import PaymentEventType
 from tests.support.gates import Gate
 from tests.support.sandbox import SandboxForTests
 from tests.support.world import WAIT, World
@@ -212,6 +214,42 @@ async def test_operator_gives_a_refused_refund_up_and_its_money_may_be_refunded_
 
     assert await refunds(world, order) == [(2000, "abandoned"), (2000, "succeeded")]
     assert await books(world, order) == ("refunded", 2000, 2000, 0)
+
+
+async def test_refund_that_is_pending_and_then_fails_calls_an_operator(world: World, sandbox: SandboxForTests) -> None:
+    order = await order_of_twenty(world)
+    await sandbox.misbehave("pending", operation="refund", times=1, order_id=str(order.order_id))
+    async with world.working():
+        await world.place(order)
+        await refund(world, order, 500)
+        await end_refund(sandbox, order, "failed")
+        await world.client.payment_event(order.order_id, PaymentEvent("pi_any", PaymentEventType.REFUND_FAILED))
+        stuck = await world.needs_operator(order.order_id)
+
+    assert stuck.operator_reason == "refund_refused"
+    assert await refunds(world, order) == [(500, "failed")]
+    assert await books(world, order) == ("captured", 2000, 0, 0)
+
+
+async def test_refund_that_had_succeeded_and_fails_later_is_taken_back_in_the_books_and_made_again(
+    world: World, sandbox: SandboxForTests
+) -> None:
+    order = await order_of_twenty(world)
+    async with world.working():
+        await world.place(order)
+        await refund(world, order, 500)
+        await end_refund(sandbox, order, "failed")
+        for _ in range(2):
+            await world.client.payment_event(order.order_id, PaymentEvent("pi_any", PaymentEventType.REFUND_FAILED))
+        stuck = await world.needs_operator(order.order_id)
+        assert await refunds(world, order) == [(500, "failed")]
+        assert await books(world, order) == ("captured", 2000, 0, 0)
+        await world.client.resolve(order.order_id, Resolve(Decision.RETRY), wait=WAIT)
+        await until(world, order, "succeeded")
+
+    assert stuck.operator_reason == "refund_refused"
+    assert await at_provider(sandbox, order) == [(500, "failed"), (500, "succeeded")]
+    assert await books(world, order) == ("partially_refunded", 2000, 500, 0)
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "error_after", "replay_error", "drop_before", "error_before"])
