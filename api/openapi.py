@@ -86,6 +86,7 @@ def install(app: FastAPI) -> None:
             document["components"]["examples"] = {code: _example(code) for code in PROBLEMS}
             _add_what_bodies_may_cause(document)
             _tell_accepted_from_done(document)
+            _tell_who_need_not_say_who_they_are(document)
             add_examples(document)
             app.openapi_schema = document
         return app.openapi_schema
@@ -121,3 +122,11 @@ def _tell_accepted_from_done(document: dict[str, Any]) -> None:
                 done = [schema for schema in content["schema"].get("anyOf", []) if schema != accepted]
                 if len(done) == 1:
                     content["schema"] = done[0]
+
+
+def _tell_who_need_not_say_who_they_are(document: dict[str, Any]) -> None:
+    """Have what is for everybody need nothing, where it shows more to those who are known (`api.audience`)."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            if operation.get("x-access") == "public" and operation.get("security"):
+                operation["security"].append({})

@@ -61,6 +61,7 @@ async def test_every_model_has_an_example_that_is_valid(document: dict[str, Any]
 async def test_what_opens_what_is_documented(document: dict[str, Any]) -> None:
     paths = document["paths"]
     assert paths["/v1/carts/{cart_id}"]["get"]["security"] == [{"cart": []}, {"service": []}]
+    assert paths["/v1/carts"]["post"]["security"] == [{"cart": []}, {"service": []}, {}]
     assert paths["/v1/locations"]["get"]["security"] == [{"service": []}]
     assert "security" not in paths["/v1/categories"]["get"]
     assert document["components"]["securitySchemes"]["cart"]["name"] == "X-Cart-Token"
