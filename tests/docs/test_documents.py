@@ -54,6 +54,13 @@ def test_the_readme_names_tests() -> None:
     assert len(named) > 10
 
 
+def test_every_point_of_the_page_on_security_names_tests_but_the_one_that_has_none() -> None:
+    parts = re.split(r"^## ", (ROOT / "docs/security.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    points = [part for part in parts if part.startswith("API")]
+    assert len(points) == 10
+    assert [part.partition(":")[0] for part in points if not _NAMED_TESTS.search(part)] == ["API7"]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
 def test_nothing_is_unfinished_and_nothing_is_of_this_machine(document: Path) -> None:
     assert _FOREIGN.findall(document.read_text(encoding="utf-8")) == []
