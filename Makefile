@@ -20,7 +20,7 @@ help: ## List the targets
 run: $(RUN_READY) ## Start the whole stack, place one real order, stay up until Ctrl-C
 	@exec $(BIN)/everorder dev
 
-test: $(DEV_READY) $(TOOLS)/openapi-client/.ready ## All tests but the long proofs (under ten minutes on two cores)
+test: $(DEV_READY) $(TOOLS)/openapi-client/.ready $(TOOLS)/localstripe/.ready ## All tests but the long proofs (under ten minutes on two cores)
 	$(BIN)/python -m pytest -m "not proof"
 
 check: $(DEV_READY) ## Lint, types, import contracts, templates, migrations against models
@@ -41,6 +41,7 @@ lock: $(DEV_READY) ## Resolve the dependencies anew into requirements*.lock
 	$(COMPILE) --extra dev pyproject.toml -o requirements-dev.lock
 	echo uv | $(COMPILE) - -o requirements-uv.lock
 	echo openapi-python-client | $(COMPILE) - -o requirements-openapi-client.lock
+	echo localstripe | $(COMPILE) - -o requirements-localstripe.lock
 
 format: $(DEV_READY) ## Format the code and sort what can be sorted
 	$(BIN)/ruff format .

@@ -45,16 +45,24 @@ class StripeProvider:
 
     `api_base` is another address than Stripe's own; `timeout` is in seconds and bounds a whole call. `multicapture`
     asks for payments that can be captured in parts, which is an error for an account that Stripe does not allow it.
-    Nothing is tried again here: that is the workflow's business. An exception's message holds a code or a status and
-    nothing else.
+    `transport` is another way to send requests; it is closed here too. Nothing is tried again here: that is the
+    workflow's business. An exception's message holds a code or a status and nothing else.
     """
 
     name = "stripe"
 
-    def __init__(self, api_key: str, api_base: str = "", timeout: float = 5.0, *, multicapture: bool = True) -> None:
+    def __init__(
+        self,
+        api_key: str,
+        api_base: str = "",
+        timeout: float = 5.0,
+        *,
+        multicapture: bool = True,
+        transport: StripeTransport | None = None,
+    ) -> None:
         self._timeout = timeout
         self._multicapture = multicapture
-        self._http = StripeTransport(timeout)
+        self._http = transport or StripeTransport(timeout)
         client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base.rstrip("/")} if api_base else {},
