@@ -25,8 +25,10 @@ WAIT = timedelta(seconds=120)
 TOO_SLOW = 7
 """Seconds; the provider's client gives up after five."""
 AT_ONCE = 20
+NO_FAULTS = {FaultKind.FORGET_KEYS, FaultKind.REFUSED, FaultKind.DECLINED, FaultKind.PENDING}
+"""Harmless alone, or a clear answer, which an order does come to something else by."""
 FAULTS: dict[str, tuple[FaultKind, ...]] = {
-    **{kind: (kind,) for kind in FaultKind if kind is not FaultKind.FORGET_KEYS},
+    **{kind: (kind,) for kind in FaultKind if kind not in NO_FAULTS},
     "lost, key forgotten": (FaultKind.DROP_AFTER, FaultKind.FORGET_KEYS),
     "three times in a row": (FaultKind.ERROR_BEFORE, FaultKind.RATE_LIMITED, FaultKind.DROP_AFTER),
 }
