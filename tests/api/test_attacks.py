@@ -61,12 +61,6 @@ TAKEN = {
 """What nobody may set: prices, states, owners and rights."""
 
 
-@pytest.fixture(autouse=True)
-def nobody_answers(orders: OrdersDouble) -> Iterator[None]:
-    yield
-    orders.forget()
-
-
 @pytest.fixture
 async def buyer(guest: httpx2.AsyncClient, shop: Shop) -> Buyer:
     return await ready_buyer(guest, shop)

@@ -17,11 +17,6 @@ from tests.api.orders_double import Answer, OrdersDouble
 from tests.support.shop import Shop
 
 
-@pytest.fixture(autouse=True)
-def forgotten(orders: OrdersDouble) -> None:
-    orders.forget()
-
-
 @pytest.fixture
 async def buyer(guest: httpx2.AsyncClient, shop: Shop) -> Buyer:
     return await ready_buyer(guest, shop)

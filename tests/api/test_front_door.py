@@ -32,6 +32,7 @@ async def on_the_wire(settings: Settings, **changed: Any) -> AsyncIterator[tuple
 # Headers ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_process("a length that is a lie is nothing that a real client sends")
 async def test_every_answer_tells_browsers_what_they_may_not_do(guest: httpx2.AsyncClient) -> None:
     for answer in (
         await guest.get("/v1/products"),

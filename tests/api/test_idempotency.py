@@ -117,6 +117,7 @@ async def test_a_caller_who_may_not_is_told_so_and_keeps_nothing(guest: httpx2.A
 
 
 @pytest.mark.parametrize("key", ["", " ", "é" * 30, "x" * 256])
+@pytest.mark.in_process("a real client sends no blank header")
 async def test_a_key_that_can_not_be_kept_is_refused(staff: httpx2.AsyncClient, key: str) -> None:
     answer = await staff.post("/v1/carts", headers=[(b"Idempotency-Key", key.encode("latin-1"))])
     assert problem(answer, 422, "validation_error")["errors"][0]["loc"] == ["header", "Idempotency-Key"]

@@ -2,60 +2,25 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import httpx2
 import pytest
 
-from api.app import create_app
-from api.deps import Resources
-from clients.orders import OrderClient
-from db.engine import create_engine
 from domain.roles import Role
-from settings import Settings
 from tests.api.answers import body, gbp, problem
 from tests.api.buyer import PAYMENT, ready_buyer
+from tests.api.door import Door
 from tests.support.people import People
-from tests.support.postgres import PostgresForTests
-from tests.support.sandbox import SECRET_KEY, SandboxForTests, running_sandbox
-from tests.support.shop import Shop
-from tests.support.temporal import plain_client, running_temporal
-from tests.support.world import World, open_world
+from tests.support.world import World
 
 DECLINED = {"payment_method": {"token": "pm_card_chargeDeclined"}}
 
 
 @pytest.fixture(scope="module")
-def sandbox(postgres: PostgresForTests) -> Iterator[SandboxForTests]:
-    with running_sandbox(postgres.url("sandbox_of_the_api")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-async def world(settings: Settings, sandbox: SandboxForTests) -> AsyncIterator[World]:
-    engine = create_engine(settings.database_url, pool_size=20)
-    async with running_temporal() as environment:
-        temporal = await plain_client(environment)
-        async with open_world(Shop(engine), temporal, sandbox.url, SECRET_KEY) as world, world.working():
-            yield world
-    await engine.dispose()
-
-
-@pytest.fixture(scope="module")
-async def client(settings: Settings, world: World) -> AsyncIterator[httpx2.AsyncClient]:
-    @asynccontextmanager
-    async def opens(settings: Settings) -> AsyncIterator[Resources]:
-        engine = create_engine(settings.database_url, pool_size=10)
-        yield Resources(settings, engine, OrderClient(world.temporal))
-        await engine.dispose()
-
-    app = create_app(settings, services="", opens=opens)
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://shop.example") as client,
-    ):
+async def client(live_door: Door) -> AsyncIterator[httpx2.AsyncClient]:
+    async with live_door.client() as client:
         yield client
 
 

@@ -23,11 +23,6 @@ from tests.support.shop import Shop
 WAIT = timedelta(seconds=15)
 
 
-@pytest.fixture(autouse=True)
-def forgotten(orders: OrdersDouble) -> None:
-    orders.forget()
-
-
 @pytest.fixture
 async def buyer(guest: httpx2.AsyncClient, shop: Shop) -> Buyer:
     return await ready_buyer(guest, shop)

@@ -14,6 +14,7 @@ from tests.api.answers import body, problem
 @pytest.mark.parametrize(
     "header", ["Bearer wrong", "Bearer ", "Bearer", "Basic c2VydmljZTp0b2tlbg==", "service-token-of-the-tests", "", "é"]
 )
+@pytest.mark.in_process("a real client sends no header that ends in a blank")
 async def test_a_token_that_nobody_knows_is_refused_even_where_none_is_needed(
     guest: httpx2.AsyncClient, header: str
 ) -> None:

@@ -21,11 +21,6 @@ PATH = "/v1/webhooks/stripe"
 NEW, OLD = WEBHOOK_SECRETS
 
 
-@pytest.fixture(autouse=True)
-def forgotten(orders: OrdersDouble) -> None:
-    orders.forget()
-
-
 @pytest.fixture
 async def buyer(guest: httpx2.AsyncClient, shop: Shop) -> Buyer:
     return await ready_buyer(guest, shop)

@@ -1,5 +1,6 @@
 """The deployment before which nginx stands: every service in processes of its own, joined on one port."""
 
+import os
 import shutil
 import subprocess
 import time
@@ -90,7 +91,8 @@ def _running_nginx(
     file = folder / "nginx.conf"
     file.write_text(configuration.replace("http {\n", f"http {{\n{temporary}", 1), encoding="utf-8")
     command = [program, "-p", str(folder), "-c", str(file), "-e", str(folder / "nginx.log")]
-    command += ["-g", f"daemon off; pid {folder / 'nginx.pid'};"]
+    own = "user root; " if os.geteuid() == 0 else ""  # the folder of the tests is open to who runs them alone
+    command += ["-g", f"{own}daemon off; pid {folder / 'nginx.pid'};"]
     with subprocess.Popen(command) as process:
         try:
             _wait_for(f"http://127.0.0.1:{port}/healthz", process)
