@@ -13,7 +13,8 @@ GROUP BY message_id HAVING count(*) > 1
 """
 
 _SENT_AT = """
-SELECT id, order_id, user_id, template, state, sent_at FROM notifications WHERE (state = 'sent') <> (sent_at IS NOT NULL)
+SELECT id, order_id, user_id, template, state, sent_at FROM notifications
+WHERE (state = 'sent') <> (sent_at IS NOT NULL)
 """
 
 _CLAIM = """
