@@ -1,5 +1,6 @@
 """Everorder's own processes, each started as the command that a deployment would run."""
 
+import os
 import sys
 
 from cli.stack import health
@@ -23,7 +24,8 @@ def sandbox(wiring: Wiring) -> ProcessSpec:
         name="sandbox",
         title="Payment sandbox",
         command=everorder(
-            "sandbox", "--host", HOST, "--port", str(wiring.sandbox), "--webhook-url", wiring.webhook_url
+            *("sandbox", "--host", HOST, "--port", str(wiring.sandbox)),
+            *("--webhook-url", os.environ.get("EVERORDER_SANDBOX_WEBHOOK_URL", wiring.webhook_url)),
         ),
         environment=wiring.environment(),
         ready=health.answers(f"{wiring.sandbox_url}/healthz"),
