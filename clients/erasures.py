@@ -1,18 +1,13 @@
 """Start the erasure of accounts."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.service import RPCError
 
+from clients.starting import begin
 from contracts.erasures import EraseAccount, erasure_workflow_id
 from contracts.queues import TaskQueue
-from domain.errors import TemporarilyUnavailableError
 from workflows.erasure import ErasureWorkflow
-
-_CALL = timedelta(seconds=5)
 
 
 class ErasureClient:
@@ -27,16 +22,11 @@ class ErasureClient:
         Raises:
             TemporarilyUnavailableError: Temporal is away; the sweep begins it later.
         """
-        try:
-            await self._client.start_workflow(
-                ErasureWorkflow.run,
-                EraseAccount(user_id),
-                id=erasure_workflow_id(user_id),
-                task_queue=TaskQueue.MAINTENANCE,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                static_summary="Erasure of an account",
-                rpc_timeout=_CALL,
-            )
-        except (RPCError, RuntimeError):
-            raise TemporarilyUnavailableError("The account is erased later.") from None
+        await begin(
+            self._client,
+            ErasureWorkflow.run,
+            EraseAccount(user_id),
+            workflow_id=erasure_workflow_id(user_id),
+            queue=TaskQueue.MAINTENANCE,
+            summary="Erasure of an account",
+        )

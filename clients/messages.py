@@ -1,19 +1,14 @@
 """Start the delivery of messages about accounts."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.service import RPCError
 
+from clients.starting import begin
 from contracts.messages import message_workflow_id
 from contracts.notifications import DeliverMessage
 from contracts.queues import TaskQueue
-from domain.errors import TemporarilyUnavailableError
 from workflows.message import MessageWorkflow
-
-_CALL = timedelta(seconds=5)
 
 
 class MessageClient:
@@ -30,16 +25,11 @@ class MessageClient:
         Raises:
             TemporarilyUnavailableError: Temporal is away; the sweep begins it later.
         """
-        try:
-            await self._client.start_workflow(
-                MessageWorkflow.run,
-                DeliverMessage(notification_id),
-                id=message_workflow_id(notification_id),
-                task_queue=TaskQueue.NOTIFICATIONS,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                static_summary="Message about an account",
-                rpc_timeout=_CALL,
-            )
-        except (RPCError, RuntimeError):
-            raise TemporarilyUnavailableError("The message is sent later.") from None
+        await begin(
+            self._client,
+            MessageWorkflow.run,
+            DeliverMessage(notification_id),
+            workflow_id=message_workflow_id(notification_id),
+            queue=TaskQueue.NOTIFICATIONS,
+            summary="Message about an account",
+        )
