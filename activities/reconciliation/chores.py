@@ -63,12 +63,12 @@ class ReconciliationChores:
         before = utc_now() - self._patience.grace
         hold = self._patience.hold
         adoption = Adoption(self._sessions, self._provider, hold)
-        peers = (self._standings, self._starts, adoption)
+        peers = (self._sessions, self._standings, self._starts, adoption)
         async with heartbeats():
             journal = await Journal.begin(self._sessions, since)
-            compared = OrderRound(self._sessions, *peers, hold=hold, before=before)
+            compared = OrderRound(*peers, hold=hold, before=before)
             await compared.strays(journal)
-            ledger = LedgerRound(self._sessions, self._provider, *peers, hold=hold, before=before)
+            ledger = LedgerRound(*peers, provider=self._provider, hold=hold, before=before)
             await ledger.payments(journal, since)
             await compared.open_orders(journal)
             await journal.end(complete=since is None)

@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from uuid import UUID
 
-from activities.reconciliation.adopting import ACTOR, Adoption
+from activities.reconciliation.adopting import ACTOR
 from activities.reconciliation.burying import bury
 from activities.reconciliation.journal import Journal
-from activities.reconciliation.ports import Standings, Starts
+from activities.reconciliation.rounds import Round
 from contracts.orders import Cancel
 from db import order_log, orders
-from db.engine import Sessions
 from db.reconciliation import books
 from db.reconciliation.reports import NewFinding
 from domain.order_states import ENDED, EventType, OrderStatus
@@ -20,25 +18,8 @@ from domain.reconciliation import KIND_OF, FindingKind, Remedy, WorkflowStanding
 _PAGE = 100
 
 
-class OrderRound:
+class OrderRound(Round):
     """Compares every open order that has been left alone since `before`, and every workflow that is as old."""
-
-    def __init__(
-        self,
-        sessions: Sessions,
-        standings: Standings,
-        starts: Starts,
-        adoption: Adoption,
-        *,
-        hold: timedelta,
-        before: datetime,
-    ) -> None:
-        self._sessions = sessions
-        self._standings = standings
-        self._starts = starts
-        self._adoption = adoption
-        self._hold = hold
-        self._before = before
 
     async def open_orders(self, journal: Journal) -> None:
         """Give every open order a workflow that goes on from its row.

@@ -11,6 +11,7 @@ from activities.reconciliation.burying import bury
 from activities.reconciliation.journal import Journal
 from activities.reconciliation.ports import Standings, Starts
 from activities.reconciliation.returning import Returns
+from activities.reconciliation.rounds import Round
 from activities.reversals import Reversals
 from contracts.orders import Cancel, PaymentEvent
 from db.engine import Sessions
@@ -26,7 +27,7 @@ from domain.reconciliation import UNDOING, FindingKind
 _PAGE = 100
 
 
-class LedgerRound:
+class LedgerRound(Round):
     """Compares payments, a page at a time. Payments whose metadata names no order of ours are another program's.
 
     The provider is read before the books: an order and its operation are written before a payment is authorised, so a
@@ -36,21 +37,16 @@ class LedgerRound:
     def __init__(
         self,
         sessions: Sessions,
-        provider: PaymentProvider,
         standings: Standings,
         starts: Starts,
         adoption: Adoption,
         *,
+        provider: PaymentProvider,
         hold: timedelta,
         before: datetime,
     ) -> None:
-        self._sessions = sessions
+        super().__init__(sessions, standings, starts, adoption, hold=hold, before=before)
         self._provider = provider
-        self._standings = standings
-        self._starts = starts
-        self._adoption = adoption
-        self._hold = hold
-        self._before = before
         self._returns = Returns(sessions, provider)
         self._reversals = Reversals(sessions, provider)
 
