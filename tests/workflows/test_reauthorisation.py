@@ -89,6 +89,13 @@ async def one(world: World, order: PlaceOrder) -> Ship:
     return Ship(lines=(ShippedLine(UUID(str(line)), 1),))
 
 
+async def place_and_decline_the_renewal(world: World, sandbox: SandboxForTests, order: PlaceOrder, gate: Gate) -> None:
+    await world.place(order)
+    await gate.reached.wait()
+    await sandbox.misbehave("declined", operation="confirm", times=1, order_id=str(order.order_id))
+    gate.opened.set()
+
+
 async def test_decline_keeps_the_old_reservation_calls_an_operator_and_tells_the_buyer(
     hasty_world: World, sandbox: SandboxForTests
 ) -> None:
@@ -96,10 +103,7 @@ async def test_decline_keeps_the_old_reservation_calls_an_operator_and_tells_the
     order = await order_of_twenty(world)
     gate = Gate(RENEWAL, "before")
     async with world.working(gated(world, gate)):
-        await world.place(order)
-        await gate.reached.wait()
-        await sandbox.misbehave("declined", operation="confirm", times=1, order_id=str(order.order_id))
-        gate.opened.set()
+        await place_and_decline_the_renewal(world, sandbox, order, gate)
         stuck = await world.needs_operator(order.order_id)
         await world.told(order.order_id)
         assert await world.reserved_money(order.order_id) == 1
@@ -122,10 +126,7 @@ async def test_operator_has_the_money_reserved_anew_after_a_decline(
     order = await order_of_twenty(world)
     gate = Gate(RENEWAL, "before")
     async with world.working(gated(world, gate)):
-        await world.place(order)
-        await gate.reached.wait()
-        await sandbox.misbehave("declined", operation="confirm", times=1, order_id=str(order.order_id))
-        gate.opened.set()
+        await place_and_decline_the_renewal(world, sandbox, order, gate)
         await world.needs_operator(order.order_id)
         await world.client.resolve(order.order_id, Resolve(Decision.RETRY), wait=WAIT)
         await happened(world, order, "payment_reauthorised")
