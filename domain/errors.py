@@ -161,12 +161,6 @@ class ShipmentTooLargeError(EverorderError):
     code = "shipment_too_large"
 
 
-class CaptureDeclinedError(EverorderError):
-    """The money of a shipment could not be taken: it is not to be sent."""
-
-    code = "capture_declined"
-
-
 class IllegalStepError(EverorderError):
     """The order's state does not allow this step."""
 
