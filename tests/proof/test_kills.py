@@ -21,15 +21,12 @@ TIMES = {
     "postgres": 3,
 }
 INVOICES_BETWEEN = 12
-TYPICAL = 5.0
-"""Seconds after a kill within which the next order is placed, half of the time."""
-LONG = 10.0
-"""The same, 95 times of a hundred. On a quiet machine with two cores it is 2.5 s, and 4 s beside two busy loops;
-the room above is for a machine with other busy guests, and still too small for two time-outs (of 5 s) in a row."""
+WITHIN = 5.0
+"""Seconds after a kill within which the next order is placed, 95 times of a hundred."""
 
 
 @pytest.mark.timeout(900)
-async def test_next_order_is_placed_within_seconds_of_a_kill_and_no_order_is_lost(tmp_path: Path) -> None:
+async def test_next_order_is_placed_within_five_seconds_of_a_kill_and_no_order_is_lost(tmp_path: Path) -> None:
     killed = [name for name, times in TIMES.items() for _ in range(times)]
     random.Random(2026).shuffle(killed)
     invoices = INVOICES_BETWEEN * (len(killed) + 1)
@@ -44,5 +41,4 @@ async def test_next_order_is_placed_within_seconds_of_a_kill_and_no_order_is_los
         assert report.revenue.amount == written.revenue
         await require_right_books(stack, written, invoices + len(killed))
         assert await stack.broken() == {}
-        assert share(aftermath.next_orders(), 0.5) < TYPICAL, aftermath.table()
-        assert share(aftermath.next_orders(), 0.95) < LONG, aftermath.table()
+        assert share(aftermath.next_orders(), 0.95) < WITHIN, aftermath.table()
