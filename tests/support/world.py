@@ -47,6 +47,10 @@ class KeptMail:
             raise failures.pop(0)
         self.sent.append(email)
 
+    def sent_to(self, recipient: str) -> list[Email]:
+        """List what one person was sent. Others may be told late of what happened in tests before this one."""
+        return [email for email in self.sent if email.recipient == recipient]
+
 
 @dataclass
 class World:

@@ -65,13 +65,13 @@ async def test_closed_account_is_told_and_erased(hasty_world: World) -> None:
         await erased(world, user_id)
 
     assert await account(world, user_id) == GONE
-    [farewell] = world.mail.sent
+    [farewell] = world.mail.sent_to(email)
     assert (farewell.recipient, farewell.subject) == (email, "Your account is erased")
 
 
 async def test_erasure_that_is_begun_again_after_its_end_changes_nothing_and_tells_nobody(hasty_world: World) -> None:
     world = hasty_world
-    user_id, _ = await person(world)
+    user_id, email = await person(world)
     await close(world, user_id)
     async with world.working():
         await erased(world, user_id)
@@ -82,7 +82,7 @@ async def test_erasure_that_is_begun_again_after_its_end_changes_nothing_and_tel
 
     after = await world.shop.run("SELECT * FROM erasures e JOIN users u ON u.id = e.user_id WHERE id = :id", id=user_id)
     assert [row[:4] for row in after] == [row[:4] for row in before]
-    assert len(world.mail.sent) == 1
+    assert len(world.mail.sent_to(email)) == 1
 
 
 async def test_mail_server_that_stays_away_does_not_keep_a_person_from_being_erased(hasty_world: World) -> None:
@@ -94,7 +94,7 @@ async def test_mail_server_that_stays_away_does_not_keep_a_person_from_being_era
         await erased(world, user_id)
 
     assert await account(world, user_id) == GONE
-    assert world.mail.sent == []
+    assert world.mail.sent_to(email) == []
     assert await world.shop.run("SELECT state FROM notifications WHERE user_id = :id", id=user_id) == [("dropped",)]
 
 
