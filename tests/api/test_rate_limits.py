@@ -18,6 +18,7 @@ from settings import Settings
 from tests.api.answers import problem
 from tests.api.conftest import SERVICE_TOKEN
 from tests.api.shops import open_shop
+from tests.support.ports import free_port
 
 FEW = 5 / LIMITS[RouteClass.READ].address
 SERVICE = {"Authorization": f"Bearer {SERVICE_TOKEN}"}
@@ -136,16 +137,13 @@ def _wait_until_it_listens(port: int) -> None:
 
 
 @pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def port() -> int:
+    return free_port()
 
 
-async def test_processes_that_share_a_redis_count_together(settings: Settings, tmp_path: Path, free_port: int) -> None:
-    changed = {"rate_limit_scale": FEW, "redis_url": f"redis://127.0.0.1:{free_port}"}
-    with running_redis(free_port, tmp_path):
+async def test_processes_that_share_a_redis_count_together(settings: Settings, tmp_path: Path, port: int) -> None:
+    changed = {"rate_limit_scale": FEW, "redis_url": f"redis://127.0.0.1:{port}"}
+    with running_redis(port, tmp_path):
         async with open_shop(settings, **changed) as first, open_shop(settings, **changed) as second:
             answers = [await client.get("/v1/categories") for _ in range(3) for client in (first, second)]
             assert [answer.status_code for answer in answers] == [200] * 5 + [429]
@@ -153,11 +151,11 @@ async def test_processes_that_share_a_redis_count_together(settings: Settings, t
 
 
 async def test_a_redis_that_dies_limits_nobody_and_costs_one_line_a_pause(
-    settings: Settings, tmp_path: Path, free_port: int
+    settings: Settings, tmp_path: Path, port: int
 ) -> None:
-    changed = {"rate_limit_scale": FEW, "redis_url": f"redis://127.0.0.1:{free_port}"}
+    changed = {"rate_limit_scale": FEW, "redis_url": f"redis://127.0.0.1:{port}"}
     async with open_shop(settings, **changed) as client:
-        with running_redis(free_port, tmp_path):
+        with running_redis(port, tmp_path):
             assert "ratelimit" in (await client.get("/v1/categories")).headers
         with capture_logs() as logs:
             began = time.monotonic()

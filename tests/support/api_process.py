@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+
+from tests.support.ports import free_port
 
 EVERORDER = (sys.executable, "-P", "-m", "cli.main")
 _STARTS_WITHIN = 60.0
@@ -41,13 +42,6 @@ class ApiProcess:
             return False
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def started_api(environment: Mapping[str, str], log: Path, *, services: str = "") -> ApiProcess:
     """Start a process, with nothing of the environment of the tests but their Python."""
     port = free_port()
@@ -64,6 +58,7 @@ def wait_until_it_answers(api: ApiProcess) -> None:
         assert api.process.poll() is None, api.log.read_text()
         assert time.monotonic() < limit, "the API does not answer"
         time.sleep(0.05)
+    assert api.process.poll() is None, f"another server answers on port {api.port}: {api.log.read_text()}"
 
 
 def ended(api: ApiProcess) -> int:

@@ -16,7 +16,8 @@ from pydantic import AliasChoices
 from cli.gateway.command import DOCUMENT, render
 from cli.gateway.routing import places
 from settings import Settings
-from tests.support.api_process import ApiProcess, ended, free_port, started_api, wait_until_it_answers
+from tests.support.api_process import ApiProcess, ended, started_api, wait_until_it_answers
+from tests.support.ports import free_port
 
 _STARTS_WITHIN = 20.0
 

@@ -5,7 +5,6 @@ It runs out of `.venv/tools/localstripe` (`make test` prepares it), is never imp
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from urllib.parse import parse_qsl, urlencode
 import httpx2
 
 from providers.stripe_transport import StripeTransport
+from tests.support.ports import free_port
 
 SECRET_KEY = "sk_test_localstripe"
 _PROGRAM = Path(sys.prefix, "tools", "localstripe", "bin", "localstripe")
@@ -112,9 +112,7 @@ def running_localstripe() -> Iterator[str]:
     """
     program = shutil.which(_PROGRAM)
     assert program is not None, f"{_PROGRAM} is missing: `make {_PROGRAM.parents[1] / '.ready'}` prepares it"
-    with socket.socket(socket.AF_INET6) as probe:
-        probe.bind(("::", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [program, "--port", str(port), "--from-scratch"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -1,7 +1,6 @@
 """The sandbox as it is deployed: a process of its own on a database of its own, and calls that make it misbehave."""
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import asyncpg
 import httpx2
+
+from tests.support.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
 SECRET_KEY = "sk_test_everorder_tests"
@@ -94,16 +95,9 @@ class SandboxForTests:
 @contextmanager
 def running_sandbox(database_url: str) -> Iterator[SandboxForTests]:
     """Run a sandbox on a database that need not exist yet."""
-    sandbox = SandboxForTests(database_url, _free_port())
+    sandbox = SandboxForTests(database_url, free_port())
     sandbox.start()
     try:
         yield sandbox
     finally:
         sandbox.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
