@@ -98,6 +98,11 @@ async def _read(resources: ResourcesDep) -> AsyncIterator[ReadSession]:
         yield session
 
 
+async def _single(resources: ResourcesDep) -> AsyncIterator[AsyncSession]:
+    async with resources.statements() as session:
+        yield session
+
+
 async def _write(request: Request, resources: ResourcesDep) -> AsyncIterator[WriteSession]:
     async with resources.writes.begin() as session:
         request.state.write = session
@@ -118,6 +123,8 @@ async def _outbox(resources: ResourcesDep) -> AsyncIterator[Outbox]:
 
 # Scope "function": what follows the yield runs before the answer is sent, which so never claims what was not committed.
 Read = Annotated[ReadSession, Depends(_read, scope="function")]
+# Each statement is a transaction of its own: for what is read in one statement, and costs one round trip.
+Single = Annotated[AsyncSession, Depends(_single, scope="function")]
 Write = Annotated[WriteSession, Depends(_write, scope="function")]
 # Scope "request": what follows the yield runs after the answer was sent, so after the commit; an error skips it.
 OutboxDep = Annotated[Outbox, Depends(_outbox, scope="request")]

@@ -14,6 +14,7 @@ from models.catalog import (
 )
 from models.idempotency import IdempotencyKey
 from models.inventory import Location, MovementReason, Reservation, ReservationState, StockLevel, StockMovement
+from models.listings import KnownWord, ListedPrice, Listing, ProductWords
 from models.logins import LoginAllowance, LoginOrigin
 from models.notifications import Notification, NotificationState
 from models.orders import Order, OrderEvent, OrderLine, OrderNote
@@ -36,7 +37,10 @@ __all__ = [
     "Category",
     "Erasure",
     "IdempotencyKey",
+    "KnownWord",
     "LinkPurpose",
+    "ListedPrice",
+    "Listing",
     "Location",
     "LoginAllowance",
     "LoginOrigin",
@@ -55,6 +59,7 @@ __all__ = [
     "PriceChange",
     "Product",
     "ProductStatus",
+    "ProductWords",
     "ReconciliationFinding",
     "ReconciliationReport",
     "RefreshToken",

@@ -29,10 +29,9 @@ class AttributeType(StrEnum):
     BOOLEAN = "boolean"
 
 
-def _json(empty: str) -> Any:
-    return Field(
-        sa_type=JSONB, nullable=False, sa_column_kwargs={"server_default": text(f"'{empty}'")}, default_factory=dict
-    )
+def _json(empty: type[list[Any]] | type[dict[str, Any]]) -> Any:
+    default = text(f"'{empty()}'")
+    return Field(sa_type=JSONB, nullable=False, sa_column_kwargs={"server_default": default}, default_factory=empty)
 
 
 def _version() -> Any:
@@ -73,7 +72,15 @@ class Product(SQLModel, table=True):
     """
 
     __tablename__ = "products"
-    __table_args__ = (one_of("status", ProductStatus, "products_status"),)
+    __table_args__ = (
+        one_of("status", ProductStatus, "products_status"),
+        Index(
+            "products_attributes",
+            "attributes",
+            postgresql_using="gin",
+            postgresql_ops={"attributes": "jsonb_path_ops"},
+        ),
+    )
 
     id: UUID = identifier()
     slug: str = Field(sa_type=Text, unique=True)
@@ -85,9 +92,9 @@ class Product(SQLModel, table=True):
     updated_at: datetime = moment()
     version: int = _version()
     vendor: str = _empty()
-    options: list[str] = _json("[]")
-    attributes: dict[str, Any] = _json("{}")
-    images: list[dict[str, str]] = _json("[]")
+    options: list[str] = _json(list)
+    attributes: dict[str, Any] = _json(dict)
+    images: list[dict[str, str]] = _json(list)
     seo_title: str = _empty()
     seo_description: str = _empty()
 
@@ -118,7 +125,7 @@ class Variant(SQLModel, table=True):
     title: str = Field(default="", sa_type=Text)
     position: int = Field(default=0)
     active: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
-    options: dict[str, str] = _json("{}")
+    options: dict[str, str] = _json(dict)
     weight: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
     tax_category: str = Field(
         default=STANDARD, sa_type=Text, sa_column_kwargs={"server_default": text(f"'{STANDARD}'")}

@@ -1,5 +1,6 @@
 """Products and categories, as the shop shows them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -8,100 +9,82 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import TypeAdapter
 
 from api.audience import PUBLIC
-from api.deps import Read, ReaderDep, SettingsDep
+from api.deps import Read, ReaderDep, Single
 from api.etags import etag, is_known
 from api.openapi import problems
+from api.product_filters import FilterDep
 from api.schemas.catalog import Category, Product
-from api.schemas.fields import Currency, Line, Storable
+from api.schemas.fields import Line, Storable
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
-from api.security import Caller, Scope
+from api.security import Scope
 from db import catalog, categories
-from db.catalog import ProductSearch, ProductSort
+from db.catalog import Found, ProductSearch, ProductSort
 from domain.errors import NotFoundError
-from domain.money import MOST_MONEY
 from models.catalog import ProductStatus
 
 router = APIRouter(prefix="/v1", tags=["catalog"], dependencies=[PUBLIC])
 
-_Amount = Annotated[int | None, Query(ge=0, le=MOST_MONEY)]
 _POSITIONS: dict[ProductSort, TypeAdapter[Any]] = {
     ProductSort.NEWEST: TypeAdapter(tuple[Literal[ProductSort.NEWEST], datetime, UUID]),
     ProductSort.TITLE: TypeAdapter(tuple[Literal[ProductSort.TITLE], Storable, UUID]),
     ProductSort.PRICE: TypeAdapter(tuple[Literal[ProductSort.PRICE], int, UUID]),
     ProductSort.PRICE_DESC: TypeAdapter(tuple[Literal[ProductSort.PRICE_DESC], int, UUID]),
+    ProductSort.RELEVANCE: TypeAdapter(tuple[Literal[ProductSort.RELEVANCE], int, UUID]),
 }
 _CATEGORY_POSITION = TypeAdapter(tuple[Storable])
+_NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "It is as the cache knows it."}}
+_IfNoneMatch = Annotated[str | None, Header(max_length=2_000, description="The `ETag` that a cache has.")]
 
 
-@router.get("/products", responses=problems(401, 403))
+@router.get("/products", response_model=Page[Product], responses=problems(401, 403) | _NOT_MODIFIED)
 async def list_products(
     *,
-    session: Read,
-    settings: SettingsDep,
+    session: Single,
     caller: ReaderDep,
-    q: Annotated[Line | None, Query(description="Words in title, description or SKU.")] = None,
-    category: Annotated[Line | None, Query(description="Slug of a category.")] = None,
-    currency: Annotated[Currency | None, Query(description="Of the prices that filter and sort.")] = None,
-    min_price: _Amount = None,
-    max_price: _Amount = None,
-    in_stock: bool | None = None,
+    wanted: FilterDep,
     status: Annotated[ProductStatus, Query(description="Drafts and archived products are for editors.")] = (
         ProductStatus.ACTIVE
     ),
-    sort: ProductSort = ProductSort.NEWEST,
+    sort: Annotated[
+        ProductSort | None, Query(description="`relevance` where something is looked for (`q`), else `newest`.")
+    ] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
-) -> Page[Product]:
-    """List the products on sale."""
-    if status is not ProductStatus.ACTIVE:
+    if_none_match: _IfNoneMatch = None,
+) -> Response:
+    """List the products on sale; to editors, by `status` and newest first, also those that are not."""
+    chosen = _sort(sort, looked_for=wanted.text is not None)
+    after = None if cursor is None else decode(cursor, _POSITIONS[chosen])[1:]
+    if status is ProductStatus.ACTIVE:
+        found = await catalog.search(session, ProductSearch(wanted, chosen, after, limit + 1))
+    else:
         caller.require(Scope.CATALOG_WRITE)
-    search = ProductSearch(
-        status=status,
-        currency=currency or settings.currency,
-        text=q,
-        category=category,
-        min_price=min_price,
-        max_price=max_price,
-        in_stock=in_stock,
-        sort=sort,
-        after=None if cursor is None else decode(cursor, _POSITIONS[sort])[1:],
-        limit=limit + 1,
-    )
-    page, last = cut(await catalog.search(session, search), limit)
-    return Page[Product](
-        items=[Product.model_validate(row) for row in page],
-        next_cursor=None if last is None else encode(sort, catalog.sort_key(last, sort), last.id),
-    )
+        chosen = ProductSort.NEWEST
+        found = await catalog.unsold(session, status, after=after, limit=limit + 1)
+    page, last = cut(found, limit)
+    shared = status is ProductStatus.ACTIVE
+    return _answer(0, _page(page, _cursor(chosen, last)), if_none_match, shared=shared)
 
 
 @router.get(
     "/products/{id_or_slug}",
     response_model=Product,
     responses=problems(401, 404)
-    | {
-        301: {"description": "It has another slug now.", "headers": {"Location": {"schema": {"type": "string"}}}},
-        304: {"description": "It is as the cache knows it."},
-    },
+    | _NOT_MODIFIED
+    | {301: {"description": "It has another slug now.", "headers": {"Location": {"schema": {"type": "string"}}}}},
 )
 async def get_product(
-    id_or_slug: Line,
-    session: Read,
-    caller: ReaderDep,
-    if_none_match: Annotated[str | None, Header(max_length=2_000)] = None,
+    id_or_slug: Line, session: Single, caller: ReaderDep, if_none_match: _IfNoneMatch = None
 ) -> Response:
     """Show one product, by its id or its slug: what is on sale, and to editors also what is not."""
     everything = caller.may(Scope.CATALOG_WRITE)
     found = await catalog.find(session, _id_or_slug(id_or_slug), everything=everything)
-    if found is None:
-        slug = await catalog.redirect(session, id_or_slug, everything=everything)
-        if slug is None:
-            raise NotFoundError("no such product")
-        return Response(status_code=301, headers={"Location": f"/v1/products/{slug}"})
-    body = Product.model_validate(found).model_dump_json().encode()
-    headers = {"ETag": etag(found.version, body), "Cache-Control": _cached(caller), "Vary": "Authorization"}
-    if is_known(if_none_match, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+    if found is not None:
+        return _answer(found.version, found.json, if_none_match, shared=not everything)
+    slug = await catalog.redirect(session, id_or_slug, everything=everything)
+    if slug is None:
+        raise NotFoundError("no such product")
+    return Response(status_code=301, headers={"Location": f"/v1/products/{slug}"})
 
 
 @router.get("/categories", responses=problems())
@@ -114,9 +97,33 @@ async def list_categories(session: Read, limit: Limit = DEFAULT_LIMIT, cursor: C
     )
 
 
-def _cached(caller: Caller) -> str:
-    """Let every cache keep what everybody sees, if it asks again before it shows it; nobody what editors see."""
-    return "no-store" if caller.may(Scope.CATALOG_WRITE) else "public, no-cache"
+def _sort(sort: ProductSort | None, *, looked_for: bool) -> ProductSort:
+    """Choose an order; nothing is relevant where nothing is looked for."""
+    if looked_for:
+        return sort or ProductSort.RELEVANCE
+    return ProductSort.NEWEST if sort in {None, ProductSort.RELEVANCE} else sort
+
+
+def _cursor(sort: ProductSort, last: Found | None) -> str:
+    return "null" if last is None else f'"{encode(sort, last.key, last.id)}"'
+
+
+def _page(page: Sequence[Found], cursor: str) -> str:
+    """Join what PostgreSQL has written to a page; nothing is read and written again on the way."""
+    return f'{{"items":[{",".join(found.json for found in page)}],"next_cursor":{cursor}}}'
+
+
+def _answer(version: int, json: str, if_none_match: str | None, *, shared: bool) -> Response:
+    """Answer with a tag; every cache may keep what everybody sees, if it asks again before it shows it."""
+    body = json.encode()
+    headers = {
+        "ETag": etag(version, body),
+        "Cache-Control": "public, no-cache" if shared else "no-store",
+        "Vary": "Authorization",
+    }
+    if is_known(if_none_match, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
 
 
 def _id_or_slug(name: str) -> UUID | str:

@@ -158,7 +158,7 @@ async def list_price_changes(
 ) -> Page[PriceChange]:
     """List how an article's prices have changed, newest first."""
     found = await catalog.find(session, product_id, everything=True)
-    if found is None or sku not in {variant.sku for variant in found.variants}:
+    if found is None or sku not in {variant.sku for variant in Product.model_validate_json(found.json).variants}:
         raise NotFoundError("no such variant")
     before = _NEWEST if cursor is None else decode(cursor, _POSITION)[0]
     page, last = cut(await catalog_edits.price_changes(session, sku, before=before, limit=limit + 1), limit)
@@ -267,9 +267,11 @@ async def _set_price(session: AsyncSession, sku: str, currency: str, price: NewP
 
 
 async def _shown(session: AsyncSession, product: UUID, response: Response) -> Product:
-    shown = Product.model_validate(await catalog.find(session, product, everything=True))
-    response.headers["ETag"] = etag(shown.version, shown.model_dump_json().encode())
-    return shown
+    found = await catalog.find(session, product, everything=True)
+    if found is None:
+        raise NotFoundError("no such product")
+    response.headers["ETag"] = etag(found.version, found.json.encode())
+    return Product.model_validate_json(found.json)
 
 
 async def _category(session: AsyncSession, slug: str, response: Response) -> Category:

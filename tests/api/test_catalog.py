@@ -83,7 +83,7 @@ async def test_a_list_is_narrowed_and_sorted(guest: httpx2.AsyncClient, shop: Sh
     assert await titles(guest, sort="title") == ["Apron", "Bowl", "Candle"]
     assert await titles(guest, sort="price") == ["Bowl", "Candle", "Apron"]
     assert await titles(guest, sort="price_desc") == ["Apron", "Candle", "Bowl"]
-    assert await titles(guest, sort="price_desc", currency="EUR") == ["Bowl", "Candle", "Apron"]
+    assert await titles(guest, sort="price_desc", currency="EUR") == ["Bowl"]
     assert await titles(guest, category=slug, sort="title") == ["Apron", "Bowl"]
     assert await titles(guest, q="BOW") == ["Bowl"]
     assert await titles(guest, min_price=1001, max_price=2000) == ["Candle"]
@@ -95,7 +95,7 @@ async def test_a_list_is_narrowed_and_sorted(guest: httpx2.AsyncClient, shop: Sh
 @pytest.mark.parametrize("sort", ["newest", "title", "price", "price_desc"])
 async def test_pages_follow_each_other_to_the_end(guest: httpx2.AsyncClient, shop: Shop, sort: str) -> None:
     for number in range(5):
-        await shop.product(f"SKU-{number}", title=f"Title {number % 2}", prices={"GBP": number % 3} if number else {})
+        await shop.product(f"SKU-{number}", title=f"Title {number % 2}", prices={"GBP": number % 3})
     whole = [item["id"] for item in body(await guest.get("/v1/products", params={"sort": sort}))["items"]]
 
     walked: list[str] = []

@@ -1,3 +1,4 @@
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import UUID
@@ -6,9 +7,8 @@ import pytest
 from sqlalchemy import event
 
 from db import catalog, categories
-from db.catalog import ProductSearch, ProductSort
+from db.catalog import ProductFilter, ProductSearch, ProductSort
 from db.engine import create_engine
-from domain.money import Money
 from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop
 
@@ -27,12 +27,12 @@ async def shop(database: str) -> AsyncIterator[Shop]:
     await engine.dispose()
 
 
-async def found(shop: Shop, search: ProductSearch) -> list[UUID]:
+async def found(shop: Shop, wanted: ProductFilter, sort: ProductSort = ProductSort.NEWEST) -> list[UUID]:
     async with shop.sessions() as session:
-        return [product.id for product in await catalog.search(session, search)]
+        return [product.id for product in await catalog.search(session, ProductSearch(wanted, sort))]
 
 
-GBP = ProductSearch(currency="GBP")
+GBP = ProductFilter(currency="GBP")
 
 
 async def test_a_product_shows_its_variants_with_prices_and_what_is_available_anywhere(shop: Shop) -> None:
@@ -46,12 +46,11 @@ async def test_a_product_shows_its_variants_with_prices_and_what_is_available_an
         shown = await catalog.find(session, product)
 
     assert shown is not None
-    prices = (Money(5200, "EUR"), Money(4500, "GBP"))
-    assert [(each.sku, each.prices, each.available) for each in shown.variants] == [
+    prices = [{"amount": 5200, "currency": "EUR"}, {"amount": 4500, "currency": "GBP"}]
+    assert [(each["sku"], each["prices"], each["available"]) for each in json.loads(shown.json)["variants"]] == [
         (small, prices, 7),
         (large, prices, 0),
     ]
-    assert shown.title == "Shirt"
 
 
 @pytest.mark.parametrize("status", ["draft", "archived"])
@@ -63,14 +62,14 @@ async def test_a_product_that_is_not_active_is_neither_listed_nor_found(shop: Sh
     assert await found(shop, GBP) == []
 
 
-async def test_words_match_title_description_and_sku_but_wildcards_are_letters(shop: Shop) -> None:
-    mug = await shop.product("MUG-100%", title="Enamel mug")
+async def test_words_match_title_description_and_sku_but_wildcards_are_nothing(shop: Shop) -> None:
+    mug = await shop.product("MUG-100", title="Enamel mug")
     await shop.product("PLATE", title="Plate")
 
     assert await found(shop, replace(GBP, text="ENAMEL")) == [mug]
-    assert await found(shop, replace(GBP, text="g-100%")) == [mug]
+    assert await found(shop, replace(GBP, text="mug-100")) == [mug]
     assert len(await found(shop, replace(GBP, text="made for"))) == 2
-    assert await found(shop, replace(GBP, text="%")) == [mug]
+    assert await found(shop, replace(GBP, text="%")) == []
     assert await found(shop, replace(GBP, text="_")) == []
 
 
@@ -84,7 +83,7 @@ async def test_filters_narrow_by_category_price_and_stock(shop: Shop) -> None:
     assert await found(shop, replace(GBP, category="no-such")) == []
     assert await found(shop, replace(GBP, min_price=101)) == [dear]
     assert await found(shop, replace(GBP, max_price=100)) == [cheap]
-    assert await found(shop, ProductSearch(currency="EUR", max_price=100)) == [dear]
+    assert await found(shop, ProductFilter(currency="EUR", max_price=100)) == [dear]
     assert await found(shop, replace(GBP, in_stock=True)) == [cheap]
     assert await found(shop, replace(GBP, in_stock=False)) == [dear]
 
@@ -97,33 +96,31 @@ async def test_goods_that_are_all_held_are_not_in_stock(shop: Shop) -> None:
 
 @pytest.mark.parametrize("sort", list(ProductSort))
 async def test_every_order_is_walked_page_by_page_without_gap_or_repetition(shop: Shop, sort: ProductSort) -> None:
-    for number, amount in enumerate([300, 100, 100, 200, None]):
-        prices = {"EUR": 1} if amount is None else {"GBP": amount}
-        await shop.product(f"SKU-{number}", title=f"Title {number // 2}", prices=prices)
-    whole = await found(shop, replace(GBP, sort=sort))
+    for number, amount in enumerate([300, 100, 100, 200, 200]):
+        await shop.product(f"SKU-{number}", title=f"Title {number // 2}", prices={"GBP": amount})
+    wanted = replace(GBP, text="title" if sort is ProductSort.RELEVANCE else None)
+    whole = await found(shop, wanted, sort)
     assert len(whole) == 5
 
     walked: list[UUID] = []
-    page = replace(GBP, sort=sort, limit=2)
+    page = ProductSearch(wanted, sort, limit=2)
     async with shop.sessions() as session:
         while products := await catalog.search(session, page):
             walked += [product.id for product in products]
-            last = products[-1]
-            page = replace(page, after=(catalog.sort_key(last, sort), last.id))
+            page = replace(page, after=(products[-1].key, products[-1].id))
     assert walked == whole
 
 
-@pytest.mark.parametrize(("sort", "expected"), [(ProductSort.PRICE, [1, 3, 0]), (ProductSort.PRICE_DESC, [3, 1, 0])])
-async def test_products_without_a_price_in_the_currency_come_last(
+@pytest.mark.parametrize(("sort", "expected"), [(ProductSort.PRICE, [1, 3]), (ProductSort.PRICE_DESC, [3, 1])])
+async def test_by_price_are_only_products_that_have_one_in_the_currency(
     shop: Shop, sort: ProductSort, expected: list[int]
 ) -> None:
-    amounts = {await shop.product("NONE", prices={}): 0}
-    amounts[await shop.product("CHEAP", prices={"GBP": 1})] = 1
-    amounts[await shop.product("DEAR", prices={"GBP": 3})] = 3
-    assert [amounts[product] for product in await found(shop, replace(GBP, sort=sort))] == expected
+    await shop.product("NONE", prices={})
+    amounts = {await shop.product("CHEAP", prices={"GBP": 1}): 1, await shop.product("DEAR", prices={"GBP": 3}): 3}
+    assert [amounts[product] for product in await found(shop, GBP, sort)] == expected
 
 
-async def test_a_page_of_products_takes_two_statements_however_many_variants(shop: Shop) -> None:
+async def test_a_page_of_products_takes_one_statement_however_many_variants(shop: Shop) -> None:
     for number in range(10):
         await shop.product(*(f"SKU-{number}-{size}" for size in range(5)))
     statements: list[str] = []
@@ -133,7 +130,7 @@ async def test_a_page_of_products_takes_two_statements_however_many_variants(sho
 
     event.listen(shop.engine.sync_engine, "before_cursor_execute", seen)
     assert len(await found(shop, GBP)) == 10
-    assert len(statements) == 2
+    assert len(statements) == 1
 
 
 async def test_categories_are_listed_by_slug_with_their_parent(shop: Shop) -> None:

@@ -1,0 +1,65 @@
+"""What lists and searches of products read. The database keeps it true by itself (migration 0008): nobody writes it."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, Index, Text, desc
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlmodel import Field, SQLModel
+
+EVERYTHING = UUID(int=0)
+"""Stands for the category above all others."""
+
+
+class Listing(SQLModel, table=True):
+    """An active product in one of the categories that it is below of: its own, those above, and `EVERYTHING`."""
+
+    __tablename__ = "listings"
+    __table_args__ = (
+        Index("listings_newest", "category_id", desc("created_at"), desc("product_id")),
+        Index("listings_title", "category_id", "title", "product_id"),
+        Index("listings_of_product", "product_id"),
+    )
+
+    category_id: UUID = Field(primary_key=True)
+    product_id: UUID = Field(primary_key=True, foreign_key="products.id", ondelete="CASCADE")
+    created_at: datetime = Field(sa_type=DateTime(timezone=True))
+    title: str = Field(sa_type=Text)
+
+
+class ListedPrice(SQLModel, table=True):
+    """The lowest price of a listed product's active variants in one currency."""
+
+    __tablename__ = "listed_prices"
+    __table_args__ = (
+        Index("listed_prices_by_price", "category_id", "currency", "price", "product_id"),
+        Index("listed_prices_of_product", "product_id"),
+    )
+
+    category_id: UUID = Field(primary_key=True)
+    currency: str = Field(sa_type=Text, primary_key=True)
+    product_id: UUID = Field(primary_key=True, foreign_key="products.id", ondelete="CASCADE")
+    price: int = Field(sa_type=BigInteger)
+
+
+class ProductWords(SQLModel, table=True):
+    """The words by which an active product is found: title, then SKUs and vendor, then description."""
+
+    __tablename__ = "product_words"
+    __table_args__ = (Index("product_words_found", "words", postgresql_using="gin"),)
+
+    product_id: UUID = Field(primary_key=True, foreign_key="products.id", ondelete="CASCADE")
+    words: Any = Field(sa_type=TSVECTOR, nullable=False)
+
+
+class KnownWord(SQLModel, table=True):
+    """A word of some product's title or vendor: what a mistyped word is compared with."""
+
+    __tablename__ = "known_words"
+    __table_args__ = (
+        Index("known_words_begin", "word", postgresql_ops={"word": "text_pattern_ops"}),
+        Index("known_words_alike", "word", postgresql_using="gin", postgresql_ops={"word": "gin_trgm_ops"}),
+    )
+
+    word: str = Field(sa_type=Text, primary_key=True)
