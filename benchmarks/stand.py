@@ -102,9 +102,7 @@ async def _dev(folder: DataFolder) -> AsyncIterator[None]:
     ports = [part for name in ("port", "temporal-port", "ui-port") for part in (f"--{name}", "0")]
     command = everorder("dev", "--data-dir", str(folder.path), "--no-demo", *ports)
     with log.open("wb") as file:
-        # The provider's events come when they come: what an order costs by itself is measured without them.
-        quiet = os.environ | {"EVERORDER_SANDBOX_WEBHOOK_URL": ""}
-        process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=file, stderr=file, env=quiet)
+        process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=file, stderr=file)
     try:
         await _until_described(folder, process, log)
         yield

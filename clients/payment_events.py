@@ -26,8 +26,9 @@ class PaymentEventDesk:
     async def hand_over(self, event: StoredEvent) -> WebhookState:
         """Tell the event's order, note what came of it, and return that.
 
-        An order that is over is told nothing; one that is open and has no workflow goes on from its row. An event
-        whose order nobody knows is parked: it is looked at again, and reconciliation sees its payment.
+        An order that is over is told nothing, nor one whose row says the same already, which is most of what a provider
+        reports; one that is open and has no workflow goes on from its row. An event whose order nobody knows is
+        parked: it is looked at again, and reconciliation sees its payment.
 
         Raises:
             TemporarilyUnavailableError: Temporal is away; the event stays as it is.
@@ -42,6 +43,9 @@ class PaymentEventDesk:
     async def _told(self, event: StoredEvent) -> tuple[WebhookState, WebhookReason | None]:
         if event.order_id is None:
             return WebhookState.PARKED, WebhookReason.UNKNOWN_ORDER
+        async with self._sessions.begin() as session:
+            if await webhooks.is_known(session, event):
+                return WebhookState.IGNORED, WebhookReason.KNOWN
         try:
             await self._orders.payment_event(event.order_id, event.news)
         except NotFoundError:

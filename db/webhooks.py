@@ -13,7 +13,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.orders import PaymentEvent
-from domain.payment_events import PaymentEventType, ProviderEvent
+from domain.order_states import ENDED, OrderStatus, PaymentStatus
+from domain.payment_events import PaymentEventType, ProviderEvent, says_already
 from models.webhooks import WebhookReason, WebhookState
 
 _ORDER_OF = """
@@ -51,6 +52,17 @@ FROM (
 WHERE e.provider = found.provider AND e.event_id = found.event_id
 RETURNING {_COLUMNS}
 """)  # noqa: S608 - as above
+
+# What is under way may be what the event is about: its order's own step may not have come so far.
+_STANDING = text("""
+SELECT o.status, o.payment_status,
+       EXISTS (SELECT FROM payment_operations p
+                WHERE p.order_id = o.id AND p.state IN ('started', 'action_required')) AS under_way,
+       EXISTS (SELECT FROM payment_operations p
+                WHERE p.order_id = o.id AND p.provider = CAST(:provider AS text)
+                  AND p.provider_reference = CAST(:reference AS text)) AS ours
+FROM orders o WHERE o.id = CAST(:order_id AS uuid)
+""")
 
 _GIVE_UP = text("""
 UPDATE webhook_events SET state = 'ignored', looked_at = now()
@@ -112,6 +124,18 @@ async def settle(
     """Note what became of an event; what was delivered or ignored stays so."""
     values = {"provider": event.provider, "event_id": event.event_id, "state": state, "reason": reason}
     await session.execute(_SETTLE, values)
+
+
+async def is_known(session: AsyncSession, event: StoredEvent) -> bool:
+    """Tell whether the row of an open order says already what an event does of one of the order's payments.
+
+    False while an operation of the order is under way, and where the order has no row or is over.
+    """
+    values = {"provider": event.provider, "reference": event.reference, "order_id": event.order_id}
+    row = (await session.execute(_STANDING, values)).one_or_none()
+    if row is None or event.type is None or row.under_way or not row.ours or OrderStatus(row.status) in ENDED:
+        return False
+    return says_already(PaymentStatus(row.payment_status), event.type)
 
 
 async def left(session: AsyncSession, *, grace: timedelta, limit: int) -> Sequence[StoredEvent]:

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from uuid import UUID
+
+from domain.order_states import PaymentStatus
 
 
 class PaymentEventType(StrEnum):
@@ -21,6 +24,28 @@ class PaymentEventType(StrEnum):
     DISPUTED = "disputed"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
+
+
+_RESERVED = frozenset({PaymentStatus.AUTHORISED, PaymentStatus.PARTIALLY_CAPTURED})
+_NOT_TAKEN = frozenset({PaymentStatus.NONE, PaymentStatus.AUTHORISED, PaymentStatus.VOIDED})
+_ALL = frozenset(PaymentStatus)
+
+_SAID_BY = MappingProxyType(
+    {
+        PaymentEventType.ACTION_REQUIRED: _ALL,
+        PaymentEventType.AUTHORISED: _ALL,
+        PaymentEventType.FAILED: _ALL,
+        PaymentEventType.CAPTURED: _ALL - _NOT_TAKEN,
+        PaymentEventType.VOIDED: _ALL - _RESERVED,
+        PaymentEventType.REFUNDED: frozenset({PaymentStatus.REFUNDED}),
+    }
+)
+"""Which payment statuses say already what an event does. What is not listed is always looked at."""
+
+
+def says_already(known: PaymentStatus, said: PaymentEventType) -> bool:
+    """Tell whether an order of which nothing is under way knows what an event says of its payment."""
+    return known in _SAID_BY.get(said, frozenset())
 
 
 @dataclass(frozen=True, slots=True)

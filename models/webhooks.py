@@ -28,6 +28,8 @@ class WebhookReason(StrEnum):
     UNKNOWN_TYPE = "unknown_type"
     UNKNOWN_ORDER = "unknown_order"
     ORDER_OVER = "order_over"
+    KNOWN = "known"
+    """The order's row says already what the event does."""
 
 
 class WebhookEvent(SQLModel, table=True):

@@ -12,26 +12,12 @@ from contracts.failures import refusal_code
 from contracts.orders import FlagOrder, NoteDispute, OrderActivities, OrderSnapshot, PaymentEvent
 from contracts.payments import LookUpPayment, PaymentActivities, PaymentAnswer, PaymentDecision, PaymentLookedUp
 from domain.order_states import ENDED, OrderStatus, PaymentStatus
-from domain.payment_events import PaymentEventType
+from domain.payment_events import says_already
 from workflows.options import provider_look_up
 from workflows.progress import Progress
 
 _FIRST_PAUSE = timedelta(seconds=30)
 _LONGEST_PAUSE = timedelta(minutes=15)
-
-_RESERVED = frozenset({PaymentStatus.AUTHORISED, PaymentStatus.PARTIALLY_CAPTURED})
-_NOT_TAKEN = frozenset({PaymentStatus.NONE, PaymentStatus.AUTHORISED, PaymentStatus.VOIDED})
-_ALL = frozenset(PaymentStatus)
-
-_KNOWN_IN = {
-    PaymentEventType.ACTION_REQUIRED: _ALL,
-    PaymentEventType.AUTHORISED: _ALL,
-    PaymentEventType.FAILED: _ALL,
-    PaymentEventType.CAPTURED: _ALL - _NOT_TAKEN,
-    PaymentEventType.VOIDED: _ALL - _RESERVED,
-    PaymentEventType.REFUNDED: frozenset({PaymentStatus.REFUNDED}),
-}
-"""Where an order knows already what is said, unless it waits for its buyer. Anything else is always looked at."""
 
 
 class LookUps:
@@ -55,7 +41,7 @@ class LookUps:
         order = self._progress.order
         if order is None or order.status is OrderStatus.PENDING:
             return False
-        self._heard = [event for event in self._heard if _is_news(event.type, order)]
+        self._heard = [event for event in self._heard if _is_news(event, order)]
         return bool(self._heard)
 
     def next_at(self) -> datetime | None:
@@ -111,7 +97,8 @@ class LookUps:
             await progress.flag(FlagOrder(order.order_id, needs_operator=True, reason=seen.finding, actor="system"))
 
 
-def _is_news(said: PaymentEventType, order: OrderSnapshot) -> bool:
+def _is_news(said: PaymentEvent, order: OrderSnapshot) -> bool:
     """Tell whether the order does not know yet what is said of its payment."""
-    known = _KNOWN_IN.get(said, frozenset())
-    return order.status not in ENDED and (order.payment_status not in known or order.action_required)
+    if order.status in ENDED:
+        return False
+    return order.action_required or not says_already(order.payment_status, said.type)

@@ -207,6 +207,45 @@ async def test_an_event_without_an_order_is_told_to_the_order_of_its_payment(
     assert orders.told == [(order_id, PaymentEvent(reference, PaymentEventType.DISPUTED, event_id=event.id))]
 
 
+async def test_an_event_that_an_orders_row_says_already_is_taken_and_its_order_is_not_told(
+    guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble, buyer: Buyer
+) -> None:
+    order_id, reference = await buyer.has_order("placed"), f"pi_{uuid4().hex}"
+    orders.alive.add(order_id)
+    await has_payment(shop, order_id, reference)
+    event = captured(order_id, reference)
+
+    assert body(await send(guest, event))["state"] == "ignored"
+
+    assert (await stored(shop, event))["reason"] == "known"
+    assert orders.told == []
+
+
+@pytest.mark.parametrize("state", ["started", "action_required"])
+async def test_an_event_that_comes_before_the_orders_own_step_is_over_is_told(
+    guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble, buyer: Buyer, state: str
+) -> None:
+    order_id, reference = await buyer.has_order("placed"), f"pi_{uuid4().hex}"
+    orders.alive.add(order_id)
+    await has_payment(shop, order_id, reference, state)
+
+    assert body(await send(guest, captured(order_id, reference)))["state"] == "delivered"
+
+    assert [order for order, _ in orders.told] == [order_id]
+
+
+async def test_an_event_of_a_payment_that_the_row_does_not_know_is_told(
+    guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble, buyer: Buyer
+) -> None:
+    order_id = await buyer.has_order("placed")
+    orders.alive.add(order_id)
+    await has_payment(shop, order_id, f"pi_{uuid4().hex}")
+
+    assert body(await send(guest, captured(order_id)))["state"] == "delivered"
+
+    assert [order for order, _ in orders.told] == [order_id]
+
+
 async def test_an_event_of_an_order_that_is_over_is_taken_and_ignored(
     guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble, buyer: Buyer
 ) -> None:
@@ -279,12 +318,13 @@ async def test_every_event_to_subscribe_to_has_a_word_of_ours(
     assert (row["type"], row["reference"]) == (type_, event.reference)
 
 
-async def has_payment(shop: Shop, order_id: UUID, reference: str) -> None:
+async def has_payment(shop: Shop, order_id: UUID, reference: str, state: str = "succeeded") -> None:
     await shop.run(
         "INSERT INTO payment_operations"
         " (key, order_id, operation, attempt, n, amount, currency, provider, provider_reference, state)"
-        " VALUES (:key, :order, 'authorise', 1, 1, 2000, 'GBP', 'stripe', :reference, 'succeeded')",
+        " VALUES (:key, :order, 'authorise', 1, 1, 2000, 'GBP', 'stripe', :reference, :state)",
         key=f"{order_id}:authorise:1",
         order=order_id,
         reference=reference,
+        state=state,
     )
