@@ -24,6 +24,7 @@ from models.reconciliation import ReconciliationFinding, ReconciliationReport, R
 from models.refunds import Refund
 from models.sessions import RefreshToken, SigningKey, UserSession
 from models.shipments import Shipment, ShipmentLine
+from models.stock_policies import Backorder, StockAlert, StockPolicy
 from models.users import LinkPurpose, OneTimeToken, User
 from models.webhooks import WebhookEvent, WebhookState
 
@@ -31,6 +32,7 @@ __all__ = [
     "Address",
     "Attribute",
     "AttributeType",
+    "Backorder",
     "Cart",
     "CartLine",
     "CartStatus",
@@ -71,8 +73,10 @@ __all__ = [
     "ShipmentLine",
     "SigningKey",
     "SlugRedirect",
+    "StockAlert",
     "StockLevel",
     "StockMovement",
+    "StockPolicy",
     "User",
     "UserSession",
     "Variant",

@@ -5,6 +5,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
 from models.columns import identifier, moment, one_of
@@ -27,15 +28,26 @@ class MovementReason(StrEnum):
     ADJUSTMENT = "adjustment"
     SALE = "sale"
     CANCELLATION = "cancellation"
+    TRANSFER = "transfer"
+    BACKORDER = "backorder"
+    """Sold before it was there, and taken when it came."""
 
 
 class Location(SQLModel, table=True):
-    """A place that holds stock."""
+    """A place that holds stock. Goods of one that is not `active` are not sold; no `countries` means that it serves all.
+
+    Where several places could send an order, the one with the lowest `priority` does.
+    """
 
     __tablename__ = "locations"
 
     code: str = Field(sa_type=Text, primary_key=True)
     name: str = Field(sa_type=Text)
+    priority: int = Field(default=100, sa_column_kwargs={"server_default": text("100")})
+    countries: list[str] = Field(
+        default_factory=list, sa_type=ARRAY(Text), nullable=False, sa_column_kwargs={"server_default": text("'{}'")}
+    )
+    active: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
     created_at: datetime = moment()
 
 
@@ -70,7 +82,7 @@ class StockMovement(SQLModel, table=True):
             "location",
             "reason",
             unique=True,
-            postgresql_where=text("order_id IS NOT NULL"),
+            postgresql_where=text("order_id IS NOT NULL AND reason <> 'backorder'"),
         ),
     )
 

@@ -102,6 +102,7 @@ class OrderLine(SQLModel, table=True):
         CheckConstraint("quantity > 0", name="order_lines_quantity"),
         CheckConstraint("total_amount = unit_price_amount * quantity", name="order_lines_total"),
         CheckConstraint("0 <= shipped_quantity AND shipped_quantity <= quantity", name="order_lines_shipped"),
+        Index("order_lines_unshipped", "sku", postgresql_where=text("shipped_quantity < quantity")),
     )
 
     line_id: UUID = identifier()
