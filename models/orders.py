@@ -69,6 +69,7 @@ class Order(SQLModel, table=True):
     discount_amount: int = Field(default=0, sa_type=BigInteger)
     shipping_amount: int = Field(default=0, sa_type=BigInteger)
     tax_amount: int = Field(default=0, sa_type=BigInteger)
+    tax_included_amount: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
     total_amount: int = Field(sa_type=BigInteger)
     captured_amount: int = Field(default=0, sa_type=BigInteger)
     refunded_amount: int = Field(default=0, sa_type=BigInteger)
@@ -95,13 +96,20 @@ class Order(SQLModel, table=True):
 
 
 class OrderLine(SQLModel, table=True):
-    """One line as it was sold: the title and price of that moment."""
+    """One line as it was sold: the title and price of that moment.
+
+    The buyer pays `total_amount - discount_amount + tax_amount` for it; `tax_included_amount` is contained in that.
+    """
 
     __tablename__ = "order_lines"
     __table_args__ = (
         CheckConstraint("quantity > 0", name="order_lines_quantity"),
         CheckConstraint("total_amount = unit_price_amount * quantity", name="order_lines_total"),
         CheckConstraint("0 <= shipped_quantity AND shipped_quantity <= quantity", name="order_lines_shipped"),
+        CheckConstraint(
+            "0 <= discount_amount AND discount_amount <= total_amount AND 0 <= tax_amount AND 0 <= tax_included_amount",
+            name="order_lines_parts",
+        ),
         Index("order_lines_unshipped", "sku", postgresql_where=text("shipped_quantity < quantity")),
     )
 
@@ -114,6 +122,9 @@ class OrderLine(SQLModel, table=True):
     shipped_quantity: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
     unit_price_amount: int = Field(sa_type=BigInteger)
     total_amount: int = Field(sa_type=BigInteger)
+    discount_amount: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
+    tax_amount: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
+    tax_included_amount: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
 
 
 class OrderEvent(SQLModel, table=True):
