@@ -57,12 +57,14 @@ def message_delivery(summary: str) -> ActivityConfig:
     """Configure the delivery of a message: days of tries, for which nothing waits.
 
     One that is called off is waited for: a workflow that closes at the moment in which a delivery ends has its last
-    task refused by the server, and with it the update that has brought it there.
+    task refused by the server, and with it the update that has brought it there. So it has to be noticed within seconds
+    that nobody delivers any more: an order would outlive its end by the whole attempt.
     """
     return ActivityConfig(
         summary=summary,
         task_queue=TaskQueue.NOTIFICATIONS,
         start_to_close_timeout=timedelta(seconds=60),
+        heartbeat_timeout=timedelta(seconds=10),
         schedule_to_close_timeout=timedelta(days=3),
         cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         retry_policy=RetryPolicy(

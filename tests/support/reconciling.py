@@ -1,12 +1,19 @@
 """Reconciliation as an operator asks for it, and what it has written down."""
 
 import asyncio
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowQueryFailedError
+from temporalio.service import RPCError
 
 from cli.audit import audit
 from clients.chores import ChoreClient
+from contracts.orders import order_workflow_id
 from contracts.schedules import WHOLE_RECONCILIATION, Chore
 from tests.support.world import World
 
@@ -65,6 +72,8 @@ async def require_every_penny(world: World) -> None:
         orders_client=world.client,
         recheck=timedelta(seconds=30),
     )
+    if stray := report.broken_checks.get("workflow_has_order"):
+        sys.stdout.write("\n".join([await what_it_waits_for(world, UUID(str(row["order_id"]))) for row in stray.rows]))
     assert report.broken_checks == {}, report.broken_checks
     kept = 0
     async for payment in world.provider.ledger():
@@ -73,3 +82,17 @@ async def require_every_penny(world: World) -> None:
         "SELECT CAST(coalesce(sum(captured_amount - refunded_amount), 0) AS bigint) FROM orders"
     )
     assert kept == books
+
+
+async def what_it_waits_for(world: World, order_id: UUID) -> str:
+    """Tell where an order's workflow stands that should be over: its stack, what is pending, its last events."""
+    handle = world.temporal.get_workflow_handle(order_workflow_id(order_id))
+    try:
+        stack = str(await handle.query("__stack_trace", rpc_timeout=timedelta(seconds=10)))
+    except (RPCError, WorkflowQueryFailedError) as error:
+        stack = f"no stack: {error}"
+    pending = (await handle.describe()).raw_description
+    events = [event.event_type for event in (await handle.fetch_history()).events[-15:]]
+    said = "\n".join(f"  {EventType.Name(event)}" for event in events)
+    waits = f"{pending.pending_activities}{pending.pending_workflow_task}"
+    return f"\n{order_id} runs on; pending:\n{waits}\nstack:\n{stack}\nlast events:\n{said}\n"
