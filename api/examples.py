@@ -61,7 +61,7 @@ FIELDS: Mapping[str, Any] = {
     "parent": "kitchen",
     "password": "correct horse battery staple",
     "prices": {"GBP": {"amount": 1999}},
-    "problem": None,
+    "problems": [],
     "promotion_codes": [],
     "quantity": 2,
     "reason": None,

@@ -31,6 +31,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "cart_empty": (409, "The cart is empty."),
     "cart_checked_out": (409, "The cart has become an order."),
     "cart_in_checkout": (409, "The cart is being checked out."),
+    "cart_expired": (409, "The cart has expired."),
     "insufficient_stock": (409, "There is too little stock."),
     "price_changed": (409, "The price has changed."),
     "payment_in_progress": (409, "Another payment is under way."),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from contracts.accounts import EXPIRE_ACCOUNTS
+from contracts.carts import EXPIRE_CARTS
 from contracts.erasures import FORGET_CARTS, SWEEP_ERASURES
 from contracts.idempotency import EXPIRE_KEYS
 from contracts.messages import SWEEP_MESSAGES
@@ -51,6 +52,7 @@ CHORES: tuple[Chore, ...] = (
     Chore(EXPIRE_ACCOUNTS, every=timedelta(hours=1), what="Forget sessions, links and log-in counts that have ended"),
     Chore(SWEEP_MESSAGES, every=timedelta(minutes=1), what="Deliver messages about accounts that were left behind"),
     Chore(SWEEP_ERASURES, every=timedelta(minutes=5), what="Erase accounts whose erasure was left behind"),
+    Chore(EXPIRE_CARTS, every=timedelta(hours=1), what="End carts that nobody came back to"),
     Chore(FORGET_CARTS, every=timedelta(days=1), what="Take people out of carts that came to nothing"),
     Chore(SWEEP_EVENTS, every=timedelta(minutes=1), what="Hand over what payment providers have reported"),
     RECONCILIATION,

@@ -5,19 +5,23 @@ from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
 from domain.errors import CurrencyUnavailableError, NotFoundError, UnknownSkuError
+from domain.pricing.lines import STANDARD
 from models.carts import CartStatus
 from models.columns import new_id, utc_now
 
 
 @dataclass(frozen=True, slots=True)
 class CartRow:
-    """A cart as its row says. `token_digest` is the SHA-256 of the secret that opens it, in hexadecimal."""
+    """A cart as its row says. `token_digest` is the SHA-256 of the secret that opens it, in hexadecimal.
+
+    `merged_into` is the cart that this one was poured into, when its guest logged in.
+    """
 
     id: UUID
     customer_id: UUID | None
@@ -30,22 +34,31 @@ class CartRow:
     phone: str | None
     shipping_address: dict[str, Any] | None
     billing_address: dict[str, Any] | None
+    merged_into: UUID | None = None
+    shipping_method: str | None = None
+    promotion_codes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PricedCartLine:
-    """A line that can be sold. `unit_price` is in minor units of the cart's currency."""
+    """A line that can be sold. `unit_price` is in minor units of the cart's currency, `weight` of one unit in grams."""
 
     sku: str
     quantity: int
     unit_price: int
     title: str
     position: int
+    tax_category: str = STANDARD
+    weight: int = 0
+    category_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CartLineRow:
-    """A line as it stands: `unit_price` is None without a price, `sold` is false when its product left the shop."""
+    """A line as it stands: `unit_price` is None without a price, `sold` is false when its product left the shop.
+
+    `seen_unit_price` is what it was when the line was put; None where nobody knows.
+    """
 
     line_id: UUID
     sku: str
@@ -54,6 +67,10 @@ class CartLineRow:
     title: str
     position: int
     sold: bool
+    seen_unit_price: int | None
+    tax_category: str = STANDARD
+    weight: int = 0
+    category_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +96,8 @@ _LOCK_OF = (
 _LINES = text("""
 SELECT l.line_id, l.sku, l.quantity, coalesce(l.unit_price_amount, p.amount) AS unit_price,
        CASE WHEN v.title = '' THEN o.title ELSE o.title || ', ' || v.title END AS title, l.position,
-       o.status = 'active' AND v.active AS sold
+       o.status = 'active' AND v.active AS sold, coalesce(l.unit_price_amount, l.seen_unit_price_amount) AS seen,
+       v.tax_category, v.weight, o.category_id
 FROM cart_lines l
 JOIN variants v ON v.sku = l.sku
 JOIN products o ON o.id = v.product_id
@@ -88,23 +106,29 @@ WHERE l.cart_id = :cart
 ORDER BY l.position, l.line_id
 """)
 
-# A SKU may stand on several lines (an import sells it at several prices); who sets its quantity makes one of them.
+# A SKU may stand on several lines (an import sells it at several prices); who sets its quantity makes one of them, and
+# is shown today's price.
 _SET_LINE = text("""
-WITH kept AS (
+WITH today AS (
+    SELECT v.sku, p.amount
+    FROM carts c JOIN variants v ON v.sku = :sku LEFT JOIN prices p ON p.sku = v.sku AND p.currency = c.currency
+    WHERE c.id = :cart
+), kept AS (
     SELECT line_id FROM cart_lines WHERE cart_id = :cart AND sku = :sku ORDER BY position, line_id LIMIT 1
 ), removed AS (
     DELETE FROM cart_lines WHERE cart_id = :cart AND sku = :sku AND line_id NOT IN (SELECT line_id FROM kept)
 ), changed AS (
-    UPDATE cart_lines SET quantity = :quantity, unit_price_amount = NULL
+    UPDATE cart_lines SET quantity = :quantity, unit_price_amount = NULL,
+        seen_unit_price_amount = (SELECT amount FROM today)
     WHERE line_id IN (SELECT line_id FROM kept)
 ), touched AS (
     UPDATE carts SET updated_at = now() WHERE id = :cart
 )
-INSERT INTO cart_lines (line_id, cart_id, sku, quantity, position)
-SELECT :line_id, :cart, v.sku, :quantity,
-       (SELECT coalesce(max(position) + 1, 0) FROM cart_lines WHERE cart_id = :cart)
-FROM variants v
-WHERE v.sku = :sku AND NOT EXISTS (SELECT FROM kept)
+INSERT INTO cart_lines (line_id, cart_id, sku, quantity, position, seen_unit_price_amount)
+SELECT :line_id, :cart, t.sku, :quantity,
+       (SELECT coalesce(max(position) + 1, 0) FROM cart_lines WHERE cart_id = :cart), t.amount
+FROM today t
+WHERE NOT EXISTS (SELECT FROM kept)
 """)
 
 _REMOVE_LINE = text("""
@@ -118,22 +142,13 @@ WITH removed AS (
 ), touched AS (
     UPDATE carts SET updated_at = now() WHERE id = :cart
 )
-INSERT INTO cart_lines (line_id, cart_id, sku, quantity, unit_price_amount, position)
-SELECT n.line_id, :cart, v.sku, n.quantity, n.unit_price, n.position - 1
+INSERT INTO cart_lines (line_id, cart_id, sku, quantity, unit_price_amount, position, seen_unit_price_amount)
+SELECT n.line_id, :cart, v.sku, n.quantity, n.unit_price, n.position - 1, p.amount
 FROM unnest(CAST(:line_ids AS uuid[]), CAST(:skus AS text[]), CAST(:quantities AS bigint[]),
             CAST(:unit_prices AS bigint[])) WITH ORDINALITY AS n (line_id, sku, quantity, unit_price, position)
 JOIN variants v ON v.sku = n.sku
-""")
-
-_CLAIM = (
-    update(_CARTS)
-    .where(_CARTS.c.id == bindparam("cart"))
-    .values(customer_id=bindparam("customer"), token_digest=None, updated_at=func.now())
-    .returning(*_COLUMNS)
-)
-
-_CLAIM_ORDERS = text("""
-UPDATE orders SET customer_id = :customer, updated_at = now() WHERE cart_id = :cart AND customer_id IS NULL RETURNING id
+JOIN carts c ON c.id = :cart
+LEFT JOIN prices p ON p.sku = v.sku AND p.currency = c.currency
 """)
 
 _SET_STATUS = text("UPDATE carts SET status = :status, updated_at = now() WHERE id = :cart")
@@ -233,7 +248,16 @@ def sellable(cart: CartRow, rows: Sequence[CartLineRow]) -> list[PricedCartLine]
     if unsold:
         raise UnknownSkuError(*unsold)
     priced = [
-        PricedCartLine(row.sku, row.quantity, row.unit_price, row.title, row.position)
+        PricedCartLine(
+            row.sku,
+            row.quantity,
+            row.unit_price,
+            row.title,
+            row.position,
+            row.tax_category,
+            row.weight,
+            row.category_id,
+        )
         for row in rows
         if row.unit_price is not None
     ]
@@ -265,16 +289,6 @@ async def replace_lines(session: AsyncSession, cart_id: UUID, new: Sequence[NewL
     await session.execute(_REPLACE_LINES, values)
 
 
-async def claim(session: AsyncSession, cart_id: UUID, customer_id: UUID) -> tuple[CartRow, Sequence[UUID]]:
-    """Give a locked cart and the orders that came out of it to an account; its secret opens them no more.
-
-    Return the cart and the ids of the orders that were nobody's.
-    """
-    given = {"cart": cart_id, "customer": customer_id}
-    cart = _cart((await session.execute(_CLAIM, given)).one())
-    return cart, (await session.execute(_CLAIM_ORDERS, given)).scalars().all()
-
-
 async def change(session: AsyncSession, cart_id: UUID, changes: Mapping[str, Any]) -> CartRow:
     """Write contact and address columns of a locked cart and return it as it is now."""
     statement = update(_CARTS).where(_CARTS.c.id == cart_id).values(updated_at=utc_now(), **changes)
@@ -292,5 +306,5 @@ async def reopen(session: AsyncSession, cart_id: UUID) -> None:
 
 
 def _cart(row: Any) -> CartRow:
-    id_, customer_id, reference, token_digest, status, *rest = row
-    return CartRow(id_, customer_id, reference, token_digest, CartStatus(status), *rest)
+    id_, customer_id, reference, token_digest, status, *rest, codes = row
+    return CartRow(id_, customer_id, reference, token_digest, CartStatus(status), *rest, tuple(codes))

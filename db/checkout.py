@@ -14,7 +14,14 @@ from contracts.orders import CancelStep, OrderSnapshot, PlaceOrder, Shortage
 from db import carts, inventory, notifications, order_log, orders, shipments
 from db.carts import CartRow, PricedCartLine
 from domain.captures import CapturePolicy
-from domain.errors import CartCheckedOutError, CartEmptyError, CartIncompleteError, CartTooDearError, ConflictError
+from domain.errors import (
+    CartCheckedOutError,
+    CartEmptyError,
+    CartExpiredError,
+    CartIncompleteError,
+    CartTooDearError,
+    ConflictError,
+)
 from domain.money import MOST_MONEY, Money
 from domain.order_states import (
     CANCELLABLE,
@@ -185,6 +192,8 @@ async def _existing(session: AsyncSession, cart: CartRow, order_id: UUID) -> Ord
         return await orders.snapshot(session, order_id)
     if cart.status is CartStatus.ORDERED:
         raise CartCheckedOutError("This cart has become an order.")
+    if cart.status is CartStatus.EXPIRED:
+        raise CartExpiredError("This cart has expired.")
     raise StaleCheckoutError("This checkout was given up.")
 
 

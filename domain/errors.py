@@ -111,6 +111,12 @@ class CartInCheckoutError(EverorderError):
     code = "cart_in_checkout"
 
 
+class CartExpiredError(EverorderError):
+    """Nobody has touched the cart for too long, or it went into another one."""
+
+    code = "cart_expired"
+
+
 class UnknownSkuError(EverorderError):
     """No product that can be bought has this SKU."""
 

@@ -164,6 +164,9 @@ class Settings(BaseSettings):
     smtp_password: str = Field(default="", description="Password at the mail server.")
     smtp_starttls: bool = Field(default=False, description="Require STARTTLS before anything is sent.")
     smtp_timeout: float = Field(default=15.0, gt=0, le=40, description="Seconds that one hand-over may take.")
+    cart_days: int = Field(
+        default=30, ge=1, le=3_650, description="Days after which an open cart that nobody has touched expires."
+    )
     cart_retention_days: int = Field(
         default=30, ge=1, le=3_650, description="Days after which an untouched guest's cart forgets its person."
     )

@@ -9,6 +9,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.accounts import AccountChores
+from activities.carts import CartChores
 from activities.erasures import ErasureActivities
 from activities.idempotency import IdempotencyChores
 from activities.messages import MessageActivities
@@ -55,6 +56,7 @@ class Resources:
     hold: timedelta = timedelta(minutes=30)
     close_after: timedelta = timedelta(days=30)
     reconciliation_grace: timedelta = timedelta(minutes=10)
+    cart_kept: timedelta = timedelta(days=30)
     cart_retention: timedelta = timedelta(days=30)
 
 
@@ -141,6 +143,7 @@ def maintenance_work(resources: Resources) -> QueueWork:
         sweeps.messages,
         sweeps.erasures,
         erasures.erase,
+        CartChores(resources.sessions, kept=resources.cart_kept).expire,
         retention.forget_carts,
         events.sweep,
         events.forget,

@@ -1,31 +1,46 @@
 """Carts: opened by their secret, changed by one request at a time."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import quotes
 from api.access import own_cart, own_cart_locked
 from api.audience import PUBLIC
-from api.deps import CallerDep, OutboxDep, Owns, Read, ResourcesDep, SettingsDep, UserId, Write
+from api.deps import CallerDep, Needs, OutboxDep, Owns, Read, ResourcesDep, SettingsDep, UserId, Write
 from api.errors import InvalidRequestError, ProblemError
 from api.idempotency import IdempotentRoute, cart_owner
 from api.openapi import problems
 from api.postal import deliverable
-from api.schemas.carts import Cart, CartChanges, LineQuantity, NewCart, NewLine, NewLines, OpenedCart, ShippingMethod
-from api.schemas.fields import MOST_LINES, Sku
-from api.schemas.lists import Page
+from api.schemas.carts import (
+    Cart,
+    CartChanges,
+    CartClaim,
+    CartSummary,
+    LineQuantity,
+    NewCart,
+    NewLine,
+    NewLines,
+    OpenedCart,
+    ShippingMethod,
+)
+from api.schemas.fields import MOST_LINES, MOST_QUANTITY, Moment, Sku
+from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
 from api.security import Caller, Scope, digest, new_secret
 from clients.claims import OrderClaims
-from db import carts, idempotency
+from db import cart_claims, carts, idempotency, idle_carts
+from db.cart_claims import Claimed
 from db.carts import CartLineRow, CartRow
+from db.idle_carts import CartSearch
 from domain.errors import (
     CartCheckedOutError,
+    CartExpiredError,
     CartInCheckoutError,
-    ConflictError,
     CurrencyUnavailableError,
     NotFoundError,
     UnknownSkuError,
@@ -37,6 +52,7 @@ router = APIRouter(prefix="/v1/carts", tags=["carts"], route_class=IdempotentRou
 _Reader = Annotated[Caller, Depends(Owns(Scope.CARTS_ANY))]
 _Writer = Annotated[Caller, Depends(Owns(Scope.CARTS_WRITE))]
 _ON_CHANGE = problems(401, 404, 409, 413)
+_POSITION = TypeAdapter(tuple[datetime, UUID])
 
 
 @router.post(
@@ -61,16 +77,39 @@ async def open_cart(
         reference=wanted.reference,
     )
     if cart is not None:
-        return quotes.show_opened(cart, [], secret)
+        return await quotes.show_opened(session, cart, secret)
     response.status_code = 200
     return await _opened_before(session, wanted)
+
+
+@router.get("", dependencies=[Depends(Needs(Scope.CARTS_ANY))], responses=problems(401, 403))
+async def list_carts(
+    *,
+    session: Read,
+    status: CartStatus = CartStatus.OPEN,
+    idle_since: Annotated[Moment | None, Query(description="Not changed then or later; UTC unless it says.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[CartSummary]:
+    """List carts by when they were last changed, the latest first; those that were abandoned are open and idle."""
+    search = CartSearch(
+        status=status,
+        idle_since=idle_since,
+        after=None if cursor is None else decode(cursor, _POSITION),
+        limit=limit + 1,
+    )
+    page, last = cut(await idle_carts.search(session, search), limit)
+    return Page[CartSummary](
+        items=[CartSummary.model_validate(cart) for cart in page],
+        next_cursor=None if last is None else encode(last.updated_at, last.id),
+    )
 
 
 @router.get("/{cart_id}", responses=problems(401, 404))
 async def get_cart(cart_id: UUID, session: Read, caller: _Reader) -> Cart:
     """Show a cart at today's prices."""
     cart = await own_cart(session, caller, cart_id)
-    return quotes.show(cart, await carts.lines(session, cart))
+    return await quotes.show(session, cart)
 
 
 @router.patch("/{cart_id}", responses=_ON_CHANGE)
@@ -83,7 +122,7 @@ async def change_cart(cart_id: UUID, body: CartChanges, session: Write, caller: 
     changes = (body if caller.may(Scope.ORDERS_IMPORT) else _deliverable(body)).columns()
     if changes:
         cart = await carts.change(session, cart.id, changes)
-    return quotes.show(cart, await carts.lines(session, cart))
+    return await quotes.show(session, cart)
 
 
 @router.put("/{cart_id}/lines", responses=_ON_CHANGE | problems(403))
@@ -109,7 +148,7 @@ async def remove_cart_line(cart_id: UUID, sku: Sku, session: Write, caller: _Wri
     """Take a SKU out of a cart; it need not be there."""
     cart = await _locked(session, caller, cart_id)
     await carts.remove_line(session, cart.id, sku)
-    return quotes.show(cart, await carts.lines(session, cart))
+    return await quotes.show(session, cart)
 
 
 @router.get("/{cart_id}/shipping-methods", responses=problems(401, 404))
@@ -126,29 +165,47 @@ def _deliverable(changes: CartChanges) -> CartChanges:
     return changes.model_copy(update=written)
 
 
-@router.post("/{cart_id}/claim", responses=problems(401, 403, 404))
+@router.post("/{cart_id}/claim", responses=problems(401, 403, 404, 413))
 async def claim_cart(
-    *, cart_id: UUID, session: Write, caller: CallerDep, user_id: UserId, resources: ResourcesDep, outbox: OutboxDep
+    *,
+    cart_id: UUID,
+    body: CartClaim | None = None,
+    session: Write,
+    caller: CallerDep,
+    user_id: UserId,
+    resources: ResourcesDep,
+    outbox: OutboxDep,
 ) -> Cart:
     """Give a guest's cart, and the orders that came out of it, to the account of whoever shows both.
 
-    It stands beside the carts that the account has. Its secret opens nothing any more.
+    It stands beside the carts that the account has; with `merge`, an open one goes into the open cart of its currency
+    that the account has used last, and the answer is that one: quantities are summed, contact and addresses fill in
+    what it lacks. The guest's secret opens nothing any more. Asked again, the answer is the same cart.
     """
+    wanted = body or CartClaim()
+    if wanted.merge:
+        await cart_claims.lock_account(session, user_id)
     cart = await carts.lock(session, cart_id)
-    if cart.customer_id != user_id:
-        cart, freed = await _claimed(session, caller, cart, user_id)
-        for order_id in freed:
-            outbox.begin(OrderClaims(resources.orders, user_id), order_id)
-    return quotes.show(cart, await carts.lines(session, cart))
+    if cart.customer_id == user_id:
+        return await quotes.show(session, await _went_into(session, cart))
+    claimed = await _claimed(session, caller, cart, user_id, merge=wanted.merge)
+    for order_id in claimed.orders:
+        outbox.begin(OrderClaims(resources.orders, user_id), order_id)
+    merged = claimed.cart.id != cart.id
+    return await (_fitting if merged else quotes.show)(session, claimed.cart)
 
 
-async def _claimed(
-    session: AsyncSession, caller: Caller, cart: CartRow, user_id: UUID
-) -> tuple[CartRow, Sequence[UUID]]:
+async def _went_into(session: AsyncSession, cart: CartRow) -> CartRow:
+    return await carts.lock(session, cart.merged_into) if cart.merged_into else cart
+
+
+async def _claimed(session: AsyncSession, caller: Caller, cart: CartRow, user_id: UUID, *, merge: bool) -> Claimed:
     if cart.customer_id is not None or cart.token_digest is None or not caller.shows(cart.token_digest):
         raise NotFoundError("no such cart")
     await idempotency.forget(session, cart_owner(cart.token_digest))
-    return await carts.claim(session, cart.id, user_id)
+    if merge:
+        return await cart_claims.merge(session, cart, user_id, most=MOST_QUANTITY)
+    return await cart_claims.claim(session, cart, user_id)
 
 
 async def _opened_before(session: AsyncSession, wanted: NewCart) -> OpenedCart:
@@ -157,7 +214,7 @@ async def _opened_before(session: AsyncSession, wanted: NewCart) -> OpenedCart:
         raise NotFoundError("no such cart")
     if wanted.currency not in {None, cart.currency}:
         raise ProblemError("currency_mismatch", f"the cart of this reference is in {cart.currency}")
-    return quotes.show_opened(cart, await carts.lines(session, cart), None)
+    return await quotes.show_opened(session, cart, None)
 
 
 async def _locked(session: AsyncSession, caller: Caller, cart_id: UUID) -> CartRow:
@@ -171,7 +228,7 @@ async def _locked(session: AsyncSession, caller: Caller, cart_id: UUID) -> CartR
         case CartStatus.ORDERED:
             raise CartCheckedOutError("the cart has become an order")
         case CartStatus.EXPIRED:
-            raise ConflictError("the cart has expired")
+            raise CartExpiredError("the cart has expired")
 
 
 def _new_line(cart: CartRow, line: NewLine) -> carts.NewLine:
@@ -186,9 +243,16 @@ async def _changed(session: AsyncSession, cart: CartRow, skus: set[str]) -> Cart
     """Show a cart whose lines were changed, unless it can not be what it was made to be."""
     rows = await carts.lines(session, cart)
     _require_sold(cart, rows, skus)
+    return await _fitting(session, cart, rows)
+
+
+async def _fitting(session: AsyncSession, cart: CartRow, rows: Sequence[CartLineRow] | None = None) -> Cart:
+    """Show a cart, unless it has more lines or costs more than a cart can."""
+    if rows is None:
+        rows = await carts.lines(session, cart)
     if len(rows) > MOST_LINES:
         raise InvalidRequestError(f"A cart has at most {MOST_LINES} lines", "body")
-    shown = quotes.show(cart, rows)
+    shown = await quotes.show(session, cart, rows)
     quotes.require_payable(shown)
     return shown
 

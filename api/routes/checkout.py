@@ -20,7 +20,7 @@ from clients.orders import Accepted, OrderRefusedError
 from contracts.orders import OrderOutcome, PlaceOrder
 from db import carts, orders
 from db.carts import CartRow
-from domain.errors import CartEmptyError, CartIncompleteError, ConflictError
+from domain.errors import CartEmptyError, CartExpiredError, CartIncompleteError
 from domain.order_ids import order_id
 from domain.order_states import OrderStatus
 from models.carts import CartStatus
@@ -63,7 +63,7 @@ def _require_currency(cart: CartRow, body: Checkout) -> None:
 async def _require_ready(session: AsyncSession, cart: CartRow, payment_method: str) -> None:
     """Refuse what can not become an order before anything is started for it. A frozen cart is being made one."""
     if cart.status is CartStatus.EXPIRED:
-        raise ConflictError("the cart has expired")
+        raise CartExpiredError("the cart has expired")
     if cart.status is not CartStatus.OPEN:
         await _require_same_payment(session, cart, payment_method)
         return

@@ -1,11 +1,11 @@
 """Orders: looked at, paid with another card, cancelled. Whoever has the secret of a cart opens its orders."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import AfterValidator, TypeAdapter
+from pydantic import TypeAdapter
 
 from api import outcomes, receipts
 from api.access import own_cart, own_order
@@ -13,7 +13,7 @@ from api.deps import Owns, Read, Resources, ResourcesDep
 from api.idempotency import IdempotentRoute, RequestId
 from api.openapi import problems
 from api.reviving import ask_order
-from api.schemas.fields import Line
+from api.schemas.fields import Line, Moment
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
 from api.schemas.orders import AcceptedOrder, Cancellation, NewPayment, Order, TimelineEntry
 from api.security import Caller, Scope
@@ -34,13 +34,6 @@ _POSITION = TypeAdapter(tuple[datetime, UUID])
 _ON_CHANGE = problems(401, 404, 409, 413) | {202: {"model": AcceptedOrder}}
 
 
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-_Moment = Annotated[datetime, AfterValidator(_aware)]
-
-
 @router.get("", responses=problems(401, 403))
 async def list_orders(
     *,
@@ -49,8 +42,8 @@ async def list_orders(
     status: OrderStatus | None = None,
     number: Line | None = None,
     email: Line | None = None,
-    since: Annotated[_Moment | None, Query(alias="from", description="Made then or later; UTC unless it says.")] = None,
-    until: Annotated[_Moment | None, Query(alias="to", description="Made before then.")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="Made then or later; UTC unless it says.")] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="Made before then.")] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[Order]:

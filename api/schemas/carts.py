@@ -1,5 +1,6 @@
 """Carts in requests and answers."""
 
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from pydantic import Field, StringConstraints
 from api.schemas.addresses import Address
 from api.schemas.fields import MOST_LINES, Currency, Email, Input, Output, Phone, Quantity, Sku, text
 from api.schemas.money import Money, Price
+from models.carts import CartStatus
 
 
 class NewCart(Input):
@@ -54,8 +56,25 @@ class NewLines(Input):
     lines: list[NewLine] = Field(max_length=MOST_LINES)
 
 
+class CartClaim(Input):
+    """How a guest's cart becomes an account's. With `merge` it goes into the account's open cart of its currency."""
+
+    merge: bool = Field(default=False, strict=True)
+
+
+class LineProblem(Output):
+    """What stands in the way of a line, or has changed about it."""
+
+    code: str = Field(
+        description="`unknown_sku` (not sold any more) and `currency_mismatch` (no price): the line counts nothing. "
+        "`insufficient_stock`: a checkout would be refused. `price_changed` since the line was put."
+    )
+    available: int | None = Field(default=None, description="Of `insufficient_stock`: what can be sold of the SKU.")
+    seen_unit_price: Money | None = Field(default=None, description="Of `price_changed`: the price at that time.")
+
+
 class CartLine(Output):
-    """A line at today's price. `problem` is the code of what keeps it from being sold; it then counts nothing."""
+    """A line at today's price, with what its buyer has to know before it is checked out."""
 
     line_id: UUID
     sku: str
@@ -63,7 +82,7 @@ class CartLine(Output):
     quantity: int
     unit_price: Money | None
     total: Money | None
-    problem: str | None = None
+    problems: list[LineProblem]
 
 
 class Cart(Output):
@@ -92,6 +111,20 @@ class OpenedCart(Cart):
     """A cart with the secret that opens it, which is shown this once; null when the cart was there before."""
 
     token: str | None
+
+
+class CartSummary(Output):
+    """A cart as it stands in a list. `lines` is how many it has; `updated_at` when somebody last changed it."""
+
+    id: UUID
+    status: CartStatus
+    currency: str
+    customer_id: UUID | None
+    reference: str | None
+    email: str | None
+    lines: int
+    created_at: datetime
+    updated_at: datetime
 
 
 class ShippingMethod(Output):

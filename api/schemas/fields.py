@@ -1,5 +1,6 @@
 """The kinds of values that requests hold. Text refuses control characters: PostgreSQL can not store NUL."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import pycountry
@@ -48,6 +49,10 @@ def _currency(code: str) -> str:
     return code
 
 
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def text(most: int, *, least: int = 1) -> StringConstraints:
     """Limit a text; spaces around it are dropped before it is measured."""
     return StringConstraints(strip_whitespace=True, min_length=least, max_length=most, pattern=_PRINTABLE)
@@ -67,3 +72,5 @@ Country = Annotated[
 Currency = Annotated[str, StringConstraints(max_length=3), AfterValidator(_currency), Field(description="ISO 4217")]
 Amount = Annotated[int, Field(strict=True, ge=0, le=MOST_MONEY, description="In minor units: pence, cents.")]
 Quantity = Annotated[int, Field(strict=True, ge=1, le=MOST_QUANTITY)]
+Moment = Annotated[datetime, AfterValidator(_aware)]
+"""A moment in a query; in UTC unless it says otherwise."""

@@ -206,7 +206,7 @@ async def test_twenty_who_name_a_cart_at_once_get_one(staff: httpx2.AsyncClient,
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [("frozen", "cart_in_checkout"), ("ordered", "cart_checked_out"), ("expired", "conflict")]
+    ("status", "code"), [("frozen", "cart_in_checkout"), ("ordered", "cart_checked_out"), ("expired", "cart_expired")]
 )
 async def test_a_cart_that_is_not_open_can_be_seen_but_not_changed(
     guest: httpx2.AsyncClient, shop: Shop, status: str, code: str

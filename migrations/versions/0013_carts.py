@@ -1,0 +1,14 @@
+"""Carts that expire, that go into others, and that know which prices were seen."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0013"
+down_revision = "0011"
+
+
+def upgrade() -> None:
+    op.add_column("carts", sa.Column("merged_into", sa.Uuid(), nullable=True))
+    op.create_foreign_key(op.f("carts_merged_into_fkey"), "carts", "carts", ["merged_into"], ["id"])
+    op.create_index("carts_by_status", "carts", ["status", "updated_at", "id"])
+    op.add_column("cart_lines", sa.Column("seen_unit_price_amount", sa.BigInteger(), nullable=True))
