@@ -17,19 +17,22 @@ def async_url(database_url: str) -> URL:
     return make_url(database_url).set(drivername="postgresql+asyncpg")
 
 
-def create_engine(database_url: str, *, pool_size: int = 10, application: str = "everorder") -> AsyncEngine:
+def create_engine(
+    database_url: str, *, pool_size: int = 10, application: str = "everorder", patient: bool = False
+) -> AsyncEngine:
     """Create an engine whose connections are checked before use, so that a restarted server is not an error.
 
     The check asks the driver, which knows by itself that a connection was closed, and costs no round trip. A statement
-    may take 30 s and an idle transaction 60 s: nothing holds a lock for ever when a process hangs.
+    may take 30 s (for ever where one is `patient`) and an idle transaction 60 s: nothing holds a lock for ever when a
+    process hangs.
     """
     server: Mapping[str, str] = {
         "application_name": application,
-        "statement_timeout": "30s",
+        "statement_timeout": "0" if patient else "30s",
         "idle_in_transaction_session_timeout": "60s",
         "jit": "off",
     }
-    arguments: dict[str, Any] = {"server_settings": server, "timeout": 5, "command_timeout": 35}
+    arguments: dict[str, Any] = {"server_settings": server, "timeout": 5, "command_timeout": None if patient else 35}
     engine = create_async_engine(
         async_url(database_url),
         pool_size=pool_size,

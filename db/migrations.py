@@ -1,12 +1,18 @@
 """Bring a database to the schema of this release, and tell whether it is there."""
 
+import time
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
 
 import migrations
+
+_LOCK_NOT_AVAILABLE = "55P03"
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
+"""Seconds until a lock that was not to be had is asked for again."""
 
 
 def config(database_url: str) -> Config:
@@ -18,7 +24,20 @@ def config(database_url: str) -> Config:
 
 
 def upgrade(database_url: str) -> None:
-    """Apply every migration that is missing. Safe to run twice, and from several processes at once."""
+    """Apply every migration that is missing. Safe to run twice, and from several processes at once.
+
+    One that waits for a lock of a table would have every later reader of it wait behind it: it gives up soon, and is
+    tried again.
+    """
+    for pause in _PAUSES:
+        try:
+            command.upgrade(config(database_url), "head")
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
+                raise
+            time.sleep(pause)
+        else:
+            return
     command.upgrade(config(database_url), "head")
 
 

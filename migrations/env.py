@@ -1,4 +1,4 @@
-"""Run migrations over asyncpg, one process at a time."""
+"""Run migrations over asyncpg, one process at a time, each in a transaction of its own."""
 
 import asyncio
 
@@ -10,17 +10,28 @@ import models  # noqa: F401 - importing the package is what fills the metadata
 from db.engine import create_engine
 
 _MIGRATION_LOCK = 7_216_540_813
+_LONGEST_WAIT = "800ms"
+"""For a lock of a table: whoever wants to read it waits meanwhile, too. `db.migrations` tries again."""
 
 
 def _run(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=SQLModel.metadata, compare_server_default=False)
+    connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+    connection.execute(text(f"SET lock_timeout = '{_LONGEST_WAIT}'"))
+    connection.commit()
+    context.configure(
+        connection=connection,
+        target_metadata=SQLModel.metadata,
+        compare_server_default=False,
+        transaction_per_migration=True,
+    )
     with context.begin_transaction():
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
         context.run_migrations()
 
 
 async def _connect_and_run() -> None:
-    engine = create_engine(context.config.attributes["database_url"], pool_size=1, application="everorder-migrate")
+    engine = create_engine(
+        context.config.attributes["database_url"], pool_size=1, application="everorder-migrate", patient=True
+    )
     async with engine.connect() as connection:
         await connection.run_sync(_run)
     await engine.dispose()

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, Text, desc, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -79,6 +79,13 @@ class Product(SQLModel, table=True):
             "attributes",
             postgresql_using="gin",
             postgresql_ops={"attributes": "jsonb_path_ops"},
+        ),
+        Index(
+            "products_by_status",
+            "status",
+            desc("created_at"),
+            desc("id"),
+            postgresql_where=text("status <> 'active'"),
         ),
     )
 

@@ -1,10 +1,10 @@
-"""What lists and searches of products read. The database keeps it true by itself (migration 0008): nobody writes it."""
+"""What lists and searches of products read. The database keeps it true itself (migration 0008a): nobody writes it."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Index, Text, desc
+from sqlalchemy import BigInteger, DateTime, Index, Text, desc, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
@@ -12,35 +12,48 @@ EVERYTHING = UUID(int=0)
 """Stands for the category above all others."""
 
 
+def _sold_out() -> Any:
+    return Field(default=False, sa_column_kwargs={"server_default": text("false")})
+
+
+_LEFT = text("NOT sold_out")
+
+
 class Listing(SQLModel, table=True):
-    """An active product in one of the categories that it is below of: its own, those above, and `EVERYTHING`."""
+    """An active product in one of the categories that it is below of: its own, those above, and `EVERYTHING`.
+
+    `sold_out` is a hint that a chore keeps (`db/availability.py`): it may be late, and only saves a look at the stock.
+    """
 
     __tablename__ = "listings"
     __table_args__ = (
         Index("listings_newest", "category_id", desc("created_at"), desc("product_id")),
         Index("listings_title", "category_id", "title", "product_id"),
-        Index("listings_of_product", "product_id"),
+        Index("listings_newest_left", "category_id", desc("created_at"), desc("product_id"), postgresql_where=_LEFT),
+        Index("listings_title_left", "category_id", "title", "product_id", postgresql_where=_LEFT),
     )
 
-    category_id: UUID = Field(primary_key=True)
     product_id: UUID = Field(primary_key=True, foreign_key="products.id", ondelete="CASCADE")
+    category_id: UUID = Field(primary_key=True)
     created_at: datetime = Field(sa_type=DateTime(timezone=True))
     title: str = Field(sa_type=Text)
+    sold_out: bool = _sold_out()
 
 
 class ListedPrice(SQLModel, table=True):
-    """The lowest price of a listed product's active variants in one currency."""
+    """The lowest price of a listed product's active variants in one currency; `sold_out` as in its listing."""
 
     __tablename__ = "listed_prices"
     __table_args__ = (
         Index("listed_prices_by_price", "category_id", "currency", "price", "product_id"),
-        Index("listed_prices_of_product", "product_id"),
+        Index("listed_prices_left", "category_id", "currency", "price", "product_id", postgresql_where=_LEFT),
     )
 
+    product_id: UUID = Field(primary_key=True, foreign_key="products.id", ondelete="CASCADE")
     category_id: UUID = Field(primary_key=True)
     currency: str = Field(sa_type=Text, primary_key=True)
-    product_id: UUID = Field(primary_key=True, foreign_key="products.id", ondelete="CASCADE")
     price: int = Field(sa_type=BigInteger)
+    sold_out: bool = _sold_out()
 
 
 class ProductWords(SQLModel, table=True):

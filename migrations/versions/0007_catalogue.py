@@ -9,7 +9,10 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add columns with constant defaults (no table is rewritten), and tables that nobody reads yet."""
+    """Add columns with constant defaults (no table is rewritten), and tables that nobody reads yet.
+
+    Whatever has to read a table to its end is left to 0008, which holds no locks meanwhile.
+    """
     op.add_column("categories", sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False))
     op.create_table(
         "attributes",
@@ -45,16 +48,9 @@ def upgrade() -> None:
         sa.Column("image", sa.Text(), server_default=sa.text("''"), nullable=False),
     ):
         op.add_column("variants", column)
-    op.create_check_constraint("variants_weight", "variants", "weight >= 0")
-    op.create_index(
-        "variants_differ",
-        "variants",
-        ["product_id", "options"],
-        unique=True,
-        postgresql_where=sa.text("options <> '{}'::jsonb"),
-    )
+    op.create_check_constraint("variants_weight", "variants", "weight >= 0", postgresql_not_valid=True)
     op.add_column("prices", sa.Column("compare_at_amount", sa.BigInteger(), nullable=True))
-    op.create_check_constraint("prices_compare_at", "prices", "compare_at_amount >= 0")
+    op.create_check_constraint("prices_compare_at", "prices", "compare_at_amount >= 0", postgresql_not_valid=True)
     op.create_table(
         "price_changes",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
