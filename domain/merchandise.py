@@ -1,0 +1,112 @@
+"""Products as another system's file describes them. Where it is silent (None), what is there stays."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MOST_VARIANTS = 250
+"""Articles of one product."""
+
+MOST_IMAGES = 250
+"""Pictures of one product."""
+
+
+class Stated(StrEnum):
+    """Whether a file wants a product to be shown."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture, by its address."""
+
+    url: str
+    alt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedVariant:
+    """An article. Amounts are minor units of the file's currency, `weight` is in grams.
+
+    `sku` is what the article is called where the shop has none with these options yet; `named` tells whether the file
+    itself said so. `line` is where the file describes it. A price that is None leaves the article's prices alone.
+    """
+
+    line: int
+    sku: str
+    named: bool
+    title: str | None = None
+    options: tuple[tuple[str, str], ...] = ()
+    amount: int | None = None
+    compare_at: int | None = None
+    quantity: int = 0
+    backorder: bool | None = None
+    weight: int | None = None
+    tax_category: str | None = None
+    barcode: str | None = None
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedProduct:
+    """A product with its articles in their order.
+
+    `attributes` holds those that the file speaks of; an empty one is to be removed. `category` is a category's slug or
+    name, empty for none.
+    """
+
+    line: int
+    slug: str
+    title: str
+    description: str | None = None
+    status: Stated | None = None
+    category: str | None = None
+    vendor: str | None = None
+    options: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
+    images: tuple[Picture, ...] | None = None
+    seo_title: str | None = None
+    seo_description: str | None = None
+    variants: tuple[DescribedVariant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Refusal:
+    """What of a file can not be taken, and where: `line` counts from 1."""
+
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a product ends in a file: bytes and lines before the next one, from where reading can go on."""
+
+    offset: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One product of a file, or why it is none, and where it ends.
+
+    `fatal`: nothing behind it can be read, and nothing of the file may be used.
+    """
+
+    end: Place
+    product: DescribedProduct | None = None
+    refusals: tuple[Refusal, ...] = ()
+    fatal: bool = False
+
+
+class FileRefusedError(Exception):
+    """A file is not what it was taken for; nothing of it can be used."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+        super().__init__(str(refusal))
