@@ -32,6 +32,8 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "cart_checked_out": (409, "The cart has become an order."),
     "cart_in_checkout": (409, "The cart is being checked out."),
     "cart_expired": (409, "The cart has expired."),
+    "shipping_method_required": (409, "A shipping method has to be chosen."),
+    "shipping_unavailable": (409, "The cart can not be sent in this way."),
     "insufficient_stock": (409, "There is too little stock."),
     "price_changed": (409, "The price has changed."),
     "payment_in_progress": (409, "Another payment is under way."),

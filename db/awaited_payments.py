@@ -6,7 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.orders import AnswerPayment, NoteDispute, OrderSnapshot, RequirePayment, RetryPayment
-from db import carts, inventory, notifications, order_log, orders
+from db import carts, inventory, notifications, order_log, orders, redemptions
 from db.checkout import refuse
 from domain.order_states import EventType, FailureReason, OrderStatus
 from domain.retry_schedule import RetrySchedule
@@ -86,6 +86,7 @@ async def retry_payment(session: AsyncSession, request: RetryPayment) -> OrderSn
     if await orders.status(session, request.order_id) is OrderStatus.FAILED:
         return await orders.snapshot(session, request.order_id)
     await notifications.drop(session, request.order_id)
+    await redemptions.lock_of(session, request.order_id)
     shortages = await inventory.hold_again(session, request.order_id)
     if shortages:
         await notifications.owe(session, request.order_id, "payment_expired")

@@ -307,4 +307,4 @@ async def reopen(session: AsyncSession, cart_id: UUID) -> None:
 
 def _cart(row: Any) -> CartRow:
     id_, customer_id, reference, token_digest, status, *rest, codes = row
-    return CartRow(id_, customer_id, reference, token_digest, CartStatus(status), *rest, tuple(codes))
+    return CartRow(id_, customer_id, reference, token_digest, CartStatus(status), *(*rest, tuple(codes)))

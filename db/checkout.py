@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.orders import CancelStep, OrderSnapshot, PlaceOrder, Shortage
-from db import carts, inventory, notifications, order_log, orders, shipments
+from db import carts, inventory, notifications, order_log, order_prices, orders, redemptions, shipments
 from db.carts import CartRow, PricedCartLine
 from domain.captures import CapturePolicy
 from domain.errors import (
@@ -19,10 +19,9 @@ from domain.errors import (
     CartEmptyError,
     CartExpiredError,
     CartIncompleteError,
-    CartTooDearError,
     ConflictError,
 )
-from domain.money import MOST_MONEY, Money
+from domain.money import Money
 from domain.order_states import (
     CANCELLABLE,
     ENDED,
@@ -32,7 +31,8 @@ from domain.order_states import (
     OrderStatus,
     PaymentStatus,
 )
-from domain.pricing import PricedLine, Quote, quote
+from domain.pricing import Quote
+from domain.pricing.rules import ExplainedQuote
 from domain.retry_schedule import RetrySchedule
 from models.carts import CartStatus
 from models.columns import new_id
@@ -41,22 +41,38 @@ _INSERT = text("""
 WITH opened AS (
     INSERT INTO orders (
         id, cart_id, customer_id, checkout_attempt, status, payment_status, currency, subtotal_amount, discount_amount,
-        shipping_amount, tax_amount, total_amount, captured_amount, refunded_amount, payment_method, payment_attempt,
-        capture_policy, payment_retry_delays, payment_retry_holds_stock, email, phone, shipping_address, billing_address
+        shipping_amount, tax_amount, tax_included_amount, total_amount, captured_amount, refunded_amount,
+        payment_method, payment_attempt, capture_policy, payment_retry_delays, payment_retry_holds_stock, email, phone,
+        shipping_address, billing_address
     )
     SELECT CAST(:order_id AS uuid), id, customer_id, :attempt, 'pending', 'none', currency, :subtotal, :discount,
-           :shipping, :tax, :total, 0, 0, :payment_method, 1, :capture,
+           :shipping, :tax, :tax_included, :total, 0, 0, :payment_method, 1, :capture,
            CAST(:retry_delays AS integer[]), CAST(:retry_holds_stock AS boolean), email, phone, shipping_address,
            billing_address
     FROM carts WHERE id = :cart_id
     RETURNING id, number
 ), sold AS (
-    INSERT INTO order_lines (line_id, order_id, position, sku, title, quantity, unit_price_amount, total_amount)
-    SELECT l.line_id, o.id, l.position - 1, l.sku, l.title, l.quantity, l.unit_price, l.unit_price * l.quantity
+    INSERT INTO order_lines (
+        line_id, order_id, position, sku, title, quantity, unit_price_amount, total_amount, discount_amount, tax_amount,
+        tax_included_amount
+    )
+    SELECT l.line_id, o.id, l.position - 1, l.sku, l.title, l.quantity, l.unit_price, l.unit_price * l.quantity,
+           l.discount, l.tax, l.tax_included
     FROM opened o, unnest(
         CAST(:line_ids AS uuid[]), CAST(:skus AS text[]), CAST(:titles AS text[]), CAST(:quantities AS bigint[]),
-        CAST(:unit_prices AS bigint[])
-    ) WITH ORDINALITY AS l (line_id, sku, title, quantity, unit_price, position)
+        CAST(:unit_prices AS bigint[]), CAST(:discounts AS bigint[]), CAST(:taxes AS bigint[]),
+        CAST(:taxes_included AS bigint[])
+    ) WITH ORDINALITY AS l (line_id, sku, title, quantity, unit_price, discount, tax, tax_included, position)
+), explained AS (
+    INSERT INTO order_adjustments (order_id, position, type, code, label, line_id, amount)
+    SELECT o.id, a.position, a.type, a.code, a.label, a.line_id, a.amount
+    FROM opened o, unnest(
+        CAST(:part_positions AS integer[]), CAST(:part_types AS text[]), CAST(:part_codes AS text[]),
+        CAST(:part_labels AS text[]), CAST(:part_lines AS uuid[]), CAST(:part_amounts AS bigint[])
+    ) AS a (position, type, code, label, line_id, amount)
+), redeemed AS (
+    INSERT INTO promotion_redemptions (promotion_id, order_id, state)
+    SELECT p.id, o.id, 'live' FROM opened o, unnest(CAST(:redeemed AS uuid[])) AS p (id)
 ), begun AS (
     INSERT INTO order_events (order_id, type, from_status, to_status, actor, reason)
     SELECT id, 'opened', NULL, 'pending', 'buyer', NULL FROM opened
@@ -85,15 +101,16 @@ async def open_order(session: AsyncSession, request: PlaceOrder) -> OrderSnapsho
 
     Raises:
         NotFoundError, StaleCheckoutError, CartEmptyError, CartIncompleteError, UnknownSkuError,
-        CurrencyUnavailableError, CartTooDearError: there is no order then.
+        CurrencyUnavailableError, CartTooDearError, ShippingMethodRequiredError, ShippingUnavailableError: there is no
+            order then.
     """
     cart = await carts.lock(session, request.cart_id)
     if cart.status is not CartStatus.OPEN or cart.checkout_attempt != request.checkout_attempt:
         return await _existing(session, cart, request.order_id)
     lines = await _checked_lines(session, cart)
-    price = _price(cart, lines)
+    price = await order_prices.settle(session, cart, lines)
     number = await _insert(session, cart, request, lines, price)
-    if request.expected_total is not None and request.expected_total != price.total:
+    if request.expected_total is not None and request.expected_total != price.quote.total:
         return await refuse(session, request.order_id, cart, FailureReason.PRICE_CHANGED)
     shortages = await inventory.hold(session, request.order_id, [(line.sku, line.quantity) for line in lines])
     if shortages:
@@ -104,7 +121,7 @@ async def open_order(session: AsyncSession, request: PlaceOrder) -> OrderSnapsho
         number=number,
         status=OrderStatus.PENDING,
         payment_status=PaymentStatus.NONE,
-        total=price.total,
+        total=price.quote.total,
         customer_id=cart.customer_id,
         payment_method=request.payment_method,
         capture=request.capture,
@@ -179,6 +196,7 @@ async def expire(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
 
 
 async def _give_up(session: AsyncSession, cart: CartRow, order_id: UUID) -> None:
+    await redemptions.release(session, order_id)
     await inventory.release(session, order_id)
     await shipments.abandon_all(session, order_id)
     await notifications.drop(session, order_id)
@@ -206,37 +224,27 @@ async def _checked_lines(session: AsyncSession, cart: CartRow) -> list[PricedCar
     return lines
 
 
-def _price(cart: CartRow, lines: list[PricedCartLine]) -> Quote:
-    currency = cart.currency
-    price = quote([PricedLine(line.sku, line.quantity, Money(line.unit_price, currency)) for line in lines], currency)
-    if price.total.amount > MOST_MONEY:
-        raise CartTooDearError("The total would be larger than an amount can be.")
-    return price
-
-
 async def _insert(
-    session: AsyncSession, cart: CartRow, request: PlaceOrder, lines: list[PricedCartLine], price: Quote
+    session: AsyncSession, cart: CartRow, request: PlaceOrder, lines: list[PricedCartLine], price: ExplainedQuote
 ) -> str:
-    """Write the order, its lines and its first event, in one statement; return its number."""
+    """Write the order, its lines, what explains its total and its first event, in one statement; return its number."""
+    line_ids = [new_id() for _ in lines]
     values = {
         "order_id": request.order_id,
         "cart_id": cart.id,
         "attempt": request.checkout_attempt,
-        "subtotal": price.subtotal.amount,
-        "discount": price.discount.amount,
-        "shipping": price.shipping.amount,
-        "tax": price.tax.amount,
-        "total": price.total.amount,
         "payment_method": request.payment_method,
         "retry_delays": RetrySchedule(request.retry_delays).seconds,
         "retry_holds_stock": request.retry_holds_stock,
         "capture": request.capture,
-        "line_ids": [new_id() for _ in lines],
+        "line_ids": line_ids,
         "skus": [line.sku for line in lines],
         "titles": [line.title for line in lines],
         "quantities": [line.quantity for line in lines],
         "unit_prices": [line.unit_price for line in lines],
+        "redeemed": list(price.codes),
     }
+    values |= order_prices.amounts(price.quote) | order_prices.parts(price.adjustments, line_ids)
     number: str = (await session.execute(_INSERT, values)).scalar_one()
     return number
 
@@ -248,8 +256,9 @@ async def refuse(
     reason: FailureReason,
     shortages: tuple[Shortage, ...] = (),
 ) -> OrderSnapshot:
-    """End an order that could not be placed; the cart is open for the next attempt."""
+    """End an order that could not be placed, and give back the codes it uses; the cart is open for the next attempt."""
     await order_log.advance(session, order_id, EventType.REFUSED, reason=reason, failure=reason)
+    await redemptions.release(session, order_id)
     await carts.reopen(session, cart.id)
     return replace(await orders.snapshot(session, order_id), shortages=shortages)
 
@@ -259,7 +268,7 @@ async def _bury(session: AsyncSession, cart: CartRow, request: CancelStep) -> Or
     if cart.checkout_attempt != request.checkout_attempt:
         raise StaleCheckoutError("This checkout was given up.")
     nothing = Money.zero(cart.currency)
-    price = Quote(nothing, nothing, nothing, nothing, nothing)
+    price = ExplainedQuote(Quote(nothing, nothing, nothing, nothing, nothing), ())
     order = PlaceOrder(request.order_id, cart.id, request.checkout_attempt)
     await _insert(session, cart, order, [], price)
     await order_log.advance(

@@ -93,6 +93,18 @@ class CartIncompleteError(EverorderError):
     code = "validation_error"
 
 
+class ShippingMethodRequiredError(EverorderError):
+    """This shop ships, and no way was chosen."""
+
+    code = "shipping_method_required"
+
+
+class ShippingUnavailableError(EverorderError):
+    """The way that was chosen does not go to this address, or does not take this parcel."""
+
+    code = "shipping_unavailable"
+
+
 class CartTooDearError(EverorderError):
     """The total is larger than an amount can be."""
 

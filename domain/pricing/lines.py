@@ -12,7 +12,7 @@ STANDARD = "standard"
 class PricedLine:
     """One line at its price: `total` is `unit_price` times `quantity`.
 
-    `line_id` tells lines of one SKU apart. `categories` are the slugs of its product's category and of all above it.
+    `line_id` tells lines of one SKU apart. `categories` name its product's category and all above it.
     `weight` is that of one unit, in grams.
     """
 
