@@ -56,7 +56,7 @@ async def expire(shop: Shop, at_once: int = 1_000) -> int:
 
 
 async def counts(shop: Shop) -> dict[object, object]:
-    return dict(await shop.run("SELECT status, count(*) FROM carts GROUP BY 1"))
+    return {row[0]: row[1] for row in await shop.run("SELECT status, count(*) FROM carts GROUP BY 1")}
 
 
 async def test_open_carts_that_nobody_touched_for_a_month_expire_and_no_others(shop: Shop) -> None:
