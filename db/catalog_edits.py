@@ -64,6 +64,7 @@ WITH unused AS (
       AND NOT EXISTS (SELECT FROM stock_levels WHERE sku = v.sku)
       AND NOT EXISTS (SELECT FROM cart_lines WHERE sku = v.sku)
       AND NOT EXISTS (SELECT FROM reservations WHERE sku = v.sku)
+      AND NOT EXISTS (SELECT FROM backorders WHERE sku = v.sku)
 ), unpriced AS (
     DELETE FROM prices WHERE sku IN (SELECT sku FROM unused)
 )

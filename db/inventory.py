@@ -1,7 +1,7 @@
-"""Holding, committing and releasing stock: each is one statement that locks its rows in SKU order.
+"""Holding, committing and releasing stock: each is one statement that locks its rows by SKU and location.
 
 The condition and the change are in the same statement, so nothing is read, decided and written apart; the check on
-`stock_levels` stands behind it all.
+`stock_levels` stands behind it all. How an order is allocated over the places is said in `db/allocation.py`.
 """
 
 from collections import Counter
@@ -12,65 +12,26 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.orders import Shortage
-from models.inventory import DEFAULT_LOCATION
+from db import backorders
+from db.allocation import HOLD, HOLD_AGAIN
 
-_HOLD = text("""
-WITH wanted AS (
-    SELECT * FROM unnest(CAST(:skus AS text[]), CAST(:quantities AS bigint[])) AS w (sku, quantity)
-), level AS (
-    SELECT s.sku, s.on_hand - s.reserved AS available
-    FROM stock_levels s JOIN wanted w ON w.sku = s.sku
-    WHERE s.location = :location
-    ORDER BY s.sku
-    FOR UPDATE OF s
-), short AS (
-    SELECT w.sku, w.quantity AS requested, coalesce(l.available, 0) AS available
-    FROM wanted w LEFT JOIN level l ON l.sku = w.sku
-    WHERE coalesce(l.available, 0) < w.quantity
-), held AS (
-    UPDATE stock_levels s SET reserved = s.reserved + w.quantity
-    FROM wanted w
-    WHERE s.sku = w.sku AND s.location = :location AND NOT EXISTS (SELECT FROM short)
-    RETURNING s.sku, s.location, w.quantity
-), reserved AS (
-    INSERT INTO reservations (order_id, sku, location, quantity, state)
-    SELECT :order_id, sku, location, quantity, 'held' FROM held
-)
-SELECT sku, requested, available FROM short ORDER BY sku
-""")
-
-_HOLD_AGAIN = text("""
-WITH wanted AS (
-    SELECT sku, location, quantity FROM reservations WHERE order_id = :order_id AND state = 'released' FOR UPDATE
-), level AS (
-    SELECT s.sku, s.location, s.on_hand - s.reserved AS available
-    FROM stock_levels s JOIN wanted w ON w.sku = s.sku AND w.location = s.location
-    ORDER BY s.sku, s.location
-    FOR UPDATE OF s
-), short AS (
-    SELECT w.sku, w.quantity AS requested, coalesce(l.available, 0) AS available
-    FROM wanted w LEFT JOIN level l ON l.sku = w.sku AND l.location = w.location
-    WHERE coalesce(l.available, 0) < w.quantity
-), held AS (
-    UPDATE stock_levels s SET reserved = s.reserved + w.quantity
-    FROM wanted w
-    WHERE s.sku = w.sku AND s.location = w.location AND NOT EXISTS (SELECT FROM short)
-    RETURNING s.sku, s.location
-), again AS (
-    UPDATE reservations r SET state = 'held'
-    FROM held h
-    WHERE r.order_id = :order_id AND r.sku = h.sku AND r.location = h.location
-)
-SELECT sku, requested, available FROM short ORDER BY sku
-""")
-
+# An order that waits is given what is free by now: the levels that this may take are locked together with its own.
 _COMMIT = text("""
-WITH mine AS (
-    UPDATE reservations SET state = 'committed' WHERE order_id = :order_id AND state = 'held'
+WITH policy AS (
+    SELECT p.sku FROM stock_policies p JOIN backorders b ON b.sku = p.sku
+    WHERE b.order_id = :order_id AND b.state = 'held'
+    ORDER BY p.sku
+    FOR UPDATE OF p
+), mine AS (
+    UPDATE reservations SET state = 'committed'
+    WHERE order_id = :order_id AND state = 'held' AND (SELECT count(*) FROM policy) >= 0
     RETURNING sku, location, quantity
+), touched AS (
+    SELECT sku, location FROM mine
+    UNION SELECT s.sku, s.location FROM policy p JOIN stock_levels s ON s.sku = p.sku
 ), level AS (
     SELECT s.sku, s.location
-    FROM stock_levels s JOIN mine m ON m.sku = s.sku AND m.location = s.location
+    FROM stock_levels s JOIN touched t ON t.sku = s.sku AND t.location = s.location
     ORDER BY s.sku, s.location
     FOR UPDATE OF s
 ), sold AS (
@@ -78,9 +39,13 @@ WITH mine AS (
     FROM mine m JOIN level l ON l.sku = m.sku AND l.location = m.location
     WHERE s.sku = m.sku AND s.location = m.location
     RETURNING s.sku, s.location, m.quantity
+), moved AS (
+    INSERT INTO stock_movements (id, sku, location, delta, reason, order_id, actor, note)
+    SELECT uuidv7(), sku, location, -quantity, 'sale', :order_id, 'system', '' FROM sold
 )
-INSERT INTO stock_movements (id, sku, location, delta, reason, order_id, actor, note)
-SELECT uuidv7(), sku, location, -quantity, 'sale', :order_id, 'system', '' FROM sold
+UPDATE backorders SET state = 'committed', placed_at = clock_timestamp()
+WHERE order_id = :order_id AND state = 'held' AND (SELECT count(*) FROM policy) >= 0
+RETURNING sku
 """)
 
 _RELEASE = text("""
@@ -104,44 +69,61 @@ WITH before AS (
     FROM mine m JOIN level l ON l.sku = m.sku AND l.location = m.location
     WHERE s.sku = m.sku AND s.location = m.location
     RETURNING s.sku, s.location, m.quantity, m.state
+), moved AS (
+    INSERT INTO stock_movements (id, sku, location, delta, reason, order_id, actor, note)
+    SELECT uuidv7(), sku, location, quantity, 'cancellation', :order_id, 'system', '' FROM back
+    WHERE state = 'committed'
+), awaited AS (
+    UPDATE backorders SET state = 'released', placed_at = NULL WHERE order_id = :order_id AND state <> 'released'
+    RETURNING sku, quantity
+), counted AS (
+    UPDATE stock_policies p SET backordered = p.backordered - a.quantity FROM awaited a WHERE p.sku = a.sku
 )
-INSERT INTO stock_movements (id, sku, location, delta, reason, order_id, actor, note)
-SELECT uuidv7(), sku, location, quantity, 'cancellation', :order_id, 'system', '' FROM back WHERE state = 'committed'
+SELECT DISTINCT b.sku FROM back b JOIN stock_policies p ON p.sku = b.sku WHERE p.backordered > 0
 """)
 
 
 async def hold(session: AsyncSession, order_id: UUID, lines: Iterable[tuple[str, int]]) -> tuple[Shortage, ...]:
     """Hold every line of an order, or none of them; `lines` are SKUs and quantities, those of one SKU are summed first.
 
-    Returns what there is too little of, by SKU; nothing is held then.
+    What there is too little of is backordered as far as its policy allows. The order has to be written already: its
+    address says which places ship to it.
+
+    Returns what less may be ordered of than was asked for, by SKU; nothing is held then.
     """
     wanted: Counter[str] = Counter()
     for sku, quantity in lines:
         wanted[sku] += quantity
-    values = {
-        "order_id": order_id,
-        "skus": list(wanted),
-        "quantities": list(wanted.values()),
-        "location": DEFAULT_LOCATION,
-    }
-    rows = await session.execute(_HOLD, values)
+    values = {"order_id": order_id, "skus": list(wanted), "quantities": list(wanted.values())}
+    rows = await session.execute(HOLD, values)
     return tuple(Shortage(*row) for row in rows)
 
 
 async def hold_again(session: AsyncSession, order_id: UUID) -> tuple[Shortage, ...]:
-    """Hold what an order has let go while it waited, or none of it. Doing it again changes nothing.
+    """Hold what an order has let go while it waited, or none of it; maybe elsewhere. Doing it again changes nothing.
 
     Returns what there is too little of by now, by SKU.
     """
-    rows = await session.execute(_HOLD_AGAIN, {"order_id": order_id})
+    rows = await session.execute(HOLD_AGAIN, {"order_id": order_id})
     return tuple(Shortage(*row) for row in rows)
 
 
 async def commit(session: AsyncSession, order_id: UUID) -> None:
-    """Turn an order's holds into sales. Doing it again changes nothing."""
-    await session.execute(_COMMIT, {"order_id": order_id})
+    """Turn an order's holds into sales. Doing it again changes nothing.
+
+    What it waits for is given to it as soon as it is there, which may be now.
+    """
+    waits_for = (await session.execute(_COMMIT, {"order_id": order_id})).scalars().all()
+    if waits_for:
+        await backorders.fill(session, waits_for)
 
 
 async def release(session: AsyncSession, order_id: UUID) -> None:
-    """Give back what an order holds, and put back what it has bought. Doing it again changes nothing."""
-    await session.execute(_RELEASE, {"order_id": order_id})
+    """Give back what an order holds, and put back what it has bought, where it was. Doing it again changes nothing.
+
+    Others who wait for the goods get them.
+    """
+    await backorders.lock_of(session, order_id)
+    awaited = (await session.execute(_RELEASE, {"order_id": order_id})).scalars().all()
+    if awaited:
+        await backorders.fill(session, awaited)

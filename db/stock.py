@@ -1,4 +1,4 @@
-"""Stock as the staff sees it: levels, movements, locations, adjustments. What orders hold is in `db/inventory.py`."""
+"""Stock as people see it: what may be sold, levels, movements, adjustments. What orders do is in `db/inventory.py`."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,22 +9,55 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.orders import Shortage
+from db import backorders
+from db.allocation import SERVES
 from models.columns import new_id
-from models.inventory import DEFAULT_LOCATION, MovementReason
+from models.inventory import MovementReason
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Stock of a SKU at one location: what may still be sold, and how much of it is held."""
+    """Stock of a SKU at one location: what may still be sold, and how much of it is held.
+
+    What lies at a location that is not `active` is not sold.
+    """
 
     location: str
     on_hand: int
     reserved: int
+    active: bool
 
     @property
     def available(self) -> int:
         """Return what nobody holds yet."""
         return self.on_hand - self.reserved
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """All there is to know of the stock of a SKU.
+
+    `sold_unshipped` was sold, taken out of `on_hand`, and is in no shipment yet: it lies there all the same.
+    `backordered` was sold and is not there. `backorderable` is how much more may be sold without being there;
+    `low_stock_at` is how little of it is little.
+    """
+
+    sku: str
+    levels: tuple[Level, ...]
+    sold_unshipped: int
+    backordered: int
+    backorder_limit: int
+    low_stock_at: int | None
+
+    @property
+    def available(self) -> int:
+        """Return what may be sold and is there."""
+        return sum(level.available for level in self.levels if level.active)
+
+    @property
+    def backorderable(self) -> int:
+        """Return what may be sold and is not there."""
+        return max(self.backorder_limit - self.backordered, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +76,6 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
-class LocationRow:
-    """A place that holds stock."""
-
-    code: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class Adjustment:
     """A change of `on_hand` by a person; `delta` is never zero."""
 
@@ -62,18 +87,49 @@ class Adjustment:
     actor: str
 
 
-_LEVELS = text("""
-SELECT v.sku, s.location, s.on_hand, s.reserved
-FROM variants v LEFT JOIN stock_levels s ON s.sku = v.sku
+_STOCK = text("""
+SELECT v.sku, coalesce(p.backordered, 0) AS backordered, coalesce(p.backorder_limit, 0) AS backorder_limit,
+       p.low_stock_at, (
+           SELECT json_agg(json_build_array(s.location, s.on_hand, s.reserved, l.active) ORDER BY s.location)
+           FROM stock_levels s JOIN locations l ON l.code = s.location WHERE s.sku = v.sku
+       ) AS levels, (
+           SELECT coalesce(sum(bought.quantity - sent.quantity), 0)::bigint
+           FROM (SELECT DISTINCT order_id FROM order_lines WHERE sku = v.sku AND shipped_quantity < quantity) o
+           CROSS JOIN LATERAL (
+               SELECT sum(quantity) AS quantity FROM reservations r
+               WHERE r.order_id = o.order_id AND r.sku = v.sku AND r.state = 'committed'
+           ) bought
+           CROSS JOIN LATERAL (
+               SELECT sum(shipped_quantity) AS quantity FROM order_lines l
+               WHERE l.order_id = o.order_id AND l.sku = v.sku
+           ) sent
+       ) AS sold_unshipped
+FROM variants v LEFT JOIN stock_policies p ON p.sku = v.sku
 WHERE v.sku = :sku
-ORDER BY s.location
 """)
 
-_SELLABLE = text("""
-SELECT w.sku, coalesce(s.on_hand - s.reserved, 0) AS available
-FROM unnest(CAST(:skus AS text[])) AS w (sku)
-LEFT JOIN stock_levels s ON s.sku = w.sku AND s.location = :location
-""")
+_LEFT = f"""
+SELECT w.sku, w.requested, CASE WHEN served.somewhere THEN
+           coalesce(there.available, 0) + coalesce(greatest(p.backorder_limit - p.backordered, 0), 0)
+       ELSE 0 END AS available
+FROM wanted w
+CROSS JOIN (
+    SELECT EXISTS (SELECT FROM locations l WHERE l.active AND {SERVES.format(country="CAST(:country AS text)")})
+) AS served (somewhere)
+LEFT JOIN stock_policies p ON p.sku = w.sku
+LEFT JOIN LATERAL (
+    SELECT sum(s.on_hand - s.reserved)::bigint AS available
+    FROM stock_levels s JOIN locations l ON l.code = s.location
+    WHERE s.sku = w.sku AND l.active AND {SERVES.format(country="CAST(:country AS text)")}
+) there ON true
+"""  # noqa: S608 - our own words
+
+_SELLABLE = text(f"""
+WITH wanted AS (
+    SELECT sku, 0::bigint AS requested FROM unnest(CAST(:skus AS text[])) AS w (sku)
+)
+{_LEFT}
+""")  # noqa: S608 - our own words
 
 _MOVEMENTS = text("""
 SELECT id, sku, location, delta, reason, note, order_id, actor, created_at
@@ -94,53 +150,70 @@ WITH level AS (
     INSERT INTO stock_movements (id, sku, location, delta, reason, actor, note)
     SELECT :id, sku, location, :delta, :reason, :actor, :note FROM level
 )
-SELECT location, on_hand, reserved FROM level
+SELECT on_hand, reserved, (SELECT active FROM locations WHERE code = :location) AS active FROM level
 """)
 _REMOVE = text("""
-WITH level AS (
-    UPDATE stock_levels SET on_hand = on_hand + :delta
-    WHERE sku = :sku AND location = :location AND on_hand + :delta >= reserved
-    RETURNING sku, location, on_hand, reserved
+WITH policy AS (
+    SELECT low_stock_at FROM stock_policies WHERE sku = :sku FOR UPDATE
+), everywhere AS (
+    SELECT s.location, s.on_hand - s.reserved AS available, l.active
+    FROM stock_levels s JOIN locations l ON l.code = s.location
+    WHERE s.sku = :sku AND (SELECT count(*) FROM policy) >= 0
+    ORDER BY s.location
+    FOR UPDATE OF s
+), level AS (
+    UPDATE stock_levels s SET on_hand = s.on_hand + :delta
+    FROM everywhere e
+    WHERE s.sku = :sku AND s.location = :location AND e.location = s.location AND s.on_hand + :delta >= s.reserved
+    RETURNING s.sku, s.location, s.on_hand, s.reserved
 ), moved AS (
     INSERT INTO stock_movements (id, sku, location, delta, reason, actor, note)
     SELECT :id, sku, location, :delta, :reason, :actor, :note FROM level
+), remaining AS (
+    SELECT sum(available)::bigint AS before, sum(available)::bigint + :delta AS after FROM everywhere
+    WHERE active HAVING bool_or(location = :location)
+), alerted AS (
+    INSERT INTO stock_alerts (id, sku, low_stock_at, available)
+    SELECT uuidv7(), :sku, p.low_stock_at, r.after FROM policy p CROSS JOIN remaining r
+    WHERE r.before > p.low_stock_at AND r.after <= p.low_stock_at AND EXISTS (SELECT FROM level)
 )
-SELECT location, on_hand, reserved FROM level
+SELECT on_hand, reserved, (SELECT active FROM locations WHERE code = :location) AS active FROM level
 """)
 
 _KNOWS = text("""
 SELECT EXISTS (SELECT FROM variants WHERE sku = :sku), EXISTS (SELECT FROM locations WHERE code = :location)
 """)
-_SHORTAGES = text("""
-SELECT w.sku, w.requested, coalesce(s.on_hand - s.reserved, 0) AS available
-FROM (SELECT sku, sum(quantity)::bigint AS requested FROM order_lines WHERE order_id = :order_id GROUP BY sku) w
-LEFT JOIN stock_levels s ON s.sku = w.sku AND s.location = :location
-WHERE coalesce(s.on_hand - s.reserved, 0) < w.requested
-ORDER BY w.sku
-""")
-_LOCATIONS = text("SELECT code, name FROM locations WHERE code > :after ORDER BY code LIMIT :limit")
-_ADD_LOCATION = text("""
-INSERT INTO locations (code, name) VALUES (:code, :name) ON CONFLICT (code) DO NOTHING RETURNING code, name
-""")
+_DESTINATION = text("SELECT shipping_address ->> 'country' FROM orders WHERE id = :order_id")
+_SHORTAGES = text(f"""
+WITH wanted AS (
+    SELECT sku, sum(quantity)::bigint AS requested FROM order_lines WHERE order_id = :order_id GROUP BY sku
+)
+SELECT sku, requested, available FROM ({_LEFT}) AS remaining WHERE available < requested ORDER BY sku
+""")  # noqa: S608 - our own words
 
 
-async def levels(session: AsyncSession, sku: str) -> list[Level] | None:
-    """List the levels of a SKU by location, or return None when there is no such SKU."""
-    rows = (await session.execute(_LEVELS, {"sku": sku})).all()
-    if not rows:
+async def find(session: AsyncSession, sku: str) -> Stock | None:
+    """Look up the stock of a SKU, or return None when there is no such SKU."""
+    row = (await session.execute(_STOCK, {"sku": sku})).one_or_none()
+    if row is None:
         return None
-    return [Level(row.location, row.on_hand, row.reserved) for row in rows if row.location is not None]
+    levels = tuple(Level(*level) for level in row.levels or ())
+    return Stock(row.sku, levels, row.sold_unshipped, row.backordered, row.backorder_limit, row.low_stock_at)
 
 
-async def sellable(session: AsyncSession, skus: Collection[str]) -> dict[str, int]:
-    """Tell how much of each of these SKUs can be sold now, in one statement however many they are."""
-    rows = await session.execute(_SELLABLE, {"skus": sorted(set(skus)), "location": DEFAULT_LOCATION})
-    return {row.sku: row.available for row in rows}
+async def sellable(session: AsyncSession, skus: Collection[str], country: str | None = None) -> dict[str, int]:
+    """Tell how much of each of these SKUs a checkout could sell now, in one statement however many they are.
+
+    That is what lies at active places that ship to the country (where it is known), and what may be backordered.
+    """
+    rows = await session.execute(_SELLABLE, {"skus": sorted(set(skus)), "country": country})
+    return {sku: available for sku, _, available in rows}
 
 
 async def shortages(session: AsyncSession, order_id: UUID) -> list[Shortage]:
     """Tell which articles of an order there is too little of now."""
-    rows = await session.execute(_SHORTAGES, {"order_id": order_id, "location": DEFAULT_LOCATION})
+    country = await session.scalar(_DESTINATION, {"order_id": order_id})
+    rows = await session.execute(_SHORTAGES, {"order_id": order_id, "country": country})
     return [Shortage(*row) for row in rows]
 
 
@@ -151,11 +224,10 @@ async def knows(session: AsyncSession, sku: str, location: str) -> tuple[bool, b
 
 
 async def adjust(session: AsyncSession, adjustment: Adjustment) -> Level | None:
-    """Change `on_hand` and write the movement that explains it, in one statement.
+    """Change `on_hand` and write the movement that explains it, in one statement; then serve who waits for the goods.
 
     Returns the new level, or None when less would be left than is held. SKU and location have to exist.
     """
-    statement = _RECEIVE if adjustment.delta > 0 else _REMOVE
     values = {
         "id": new_id(),
         "sku": adjustment.sku,
@@ -165,8 +237,13 @@ async def adjust(session: AsyncSession, adjustment: Adjustment) -> Level | None:
         "actor": adjustment.actor,
         "note": adjustment.note,
     }
-    row = (await session.execute(statement, values)).one_or_none()
-    return None if row is None else Level(*row)
+    if adjustment.delta < 0:
+        row = (await session.execute(_REMOVE, values)).one_or_none()
+        return None if row is None else Level(adjustment.location, *row)
+    await backorders.lock(session, [adjustment.sku])
+    row = (await session.execute(_RECEIVE, values)).one()
+    given = await backorders.fill(session, [adjustment.sku])
+    return Level(adjustment.location, row.on_hand - given[adjustment.location], row.reserved, row.active)
 
 
 async def movements(
@@ -180,15 +257,3 @@ async def movements(
         Movement(id_, row_sku, location, delta, MovementReason(reason), *rest)
         for id_, row_sku, location, delta, reason, *rest in rows
     ]
-
-
-async def locations(session: AsyncSession, *, limit: int, after: str = "") -> list[LocationRow]:
-    """List the locations by code, from after one of them on."""
-    rows = await session.execute(_LOCATIONS, {"after": after, "limit": limit})
-    return [LocationRow(*row) for row in rows]
-
-
-async def add_location(session: AsyncSession, code: str, name: str) -> LocationRow | None:
-    """Add a location, or return None when its code is taken."""
-    row = (await session.execute(_ADD_LOCATION, {"code": code, "name": name})).one_or_none()
-    return None if row is None else LocationRow(*row)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db import backorders
 from domain.money import Money
 from models.catalog import ProductStatus
 from models.columns import new_id
@@ -105,20 +106,23 @@ async def add_products(session: AsyncSession, products: Sequence[NewProduct]) ->
 async def receive(
     session: AsyncSession, receipts: Sequence[Receipt], *, note: str, location: str = DEFAULT_LOCATION
 ) -> int:
-    """Put goods on hand and write why; return how many units.
+    """Put goods on hand and write why, and serve who waits for them; return how many units came in.
 
     `note` names the delivery: a SKU that has a receipt with this note at this location receives nothing more. A SKU may
     stand in `receipts` once.
     """
+    skus = [receipt.sku for receipt in receipts]
     values = {
-        "skus": [receipt.sku for receipt in receipts],
+        "skus": skus,
         "quantities": [receipt.quantity for receipt in receipts],
         "location": location,
     }
+    await backorders.lock(session, skus)
     await session.execute(_INSERT_EMPTY_LEVELS, values)
     received = await session.execute(
         _RECEIVE, values | {"ids": [new_id() for _ in receipts], "note": note, "reason": MovementReason.RECEIPT}
     )
+    await backorders.fill(session, skus)
     return int(received.scalar_one())
 
 

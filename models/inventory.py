@@ -34,7 +34,7 @@ class MovementReason(StrEnum):
 
 
 class Location(SQLModel, table=True):
-    """A place that holds stock. Goods of one that is not `active` are not sold; no `countries` means that it serves all.
+    """A place that holds stock. Goods of one that is not `active` are not sold; one without `countries` serves all.
 
     Where several places could send an order, the one with the lowest `priority` does.
     """

@@ -1,4 +1,4 @@
-"""Stock: what is available, for everybody; levels, movements, locations and adjustments, for staff."""
+"""Stock: what may be sold, for everybody; levels, movements, places, transfers, policies and alerts, for staff."""
 
 from datetime import datetime
 from typing import Annotated
@@ -14,11 +14,26 @@ from api.errors import InvalidRequestError
 from api.idempotency import IdempotentRoute
 from api.openapi import problems
 from api.schemas.fields import Sku, Storable
-from api.schemas.inventory import Location, NewAdjustment, NewLocation, Stock, StockAtLocation, StockMovement
+from api.schemas.inventory import (
+    Location,
+    LocationCode,
+    LocationEdit,
+    NewAdjustment,
+    NewLocation,
+    NewTransfer,
+    Stock,
+    StockAlert,
+    StockAtLocation,
+    StockMovement,
+    StockPolicy,
+    Transfer,
+)
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
 from api.security import Caller, Scope
-from db import stock
+from db import locations, stock, stock_policies, transfers
+from db.locations import LocationChange, LocationRow
 from db.stock import Adjustment
+from db.transfers import StockTransfer
 from domain.errors import ConflictError, InsufficientStockError, NotFoundError
 from models.inventory import MovementReason
 
@@ -28,6 +43,7 @@ _Reader = Annotated[Caller, Depends(Needs(Scope.STOCK_READ))]
 _Writer = Annotated[Caller, Depends(Needs(Scope.STOCK_WRITE))]
 _MOVEMENT_POSITION = TypeAdapter(tuple[datetime, UUID])
 _LOCATION_POSITION = TypeAdapter(tuple[Storable])
+_ALERT_POSITION = TypeAdapter(tuple[UUID])
 _BY_HAND = {MovementReason.RECEIPT, MovementReason.ADJUSTMENT}
 
 
@@ -41,12 +57,28 @@ async def adjust_stock(sku: Sku, body: NewAdjustment, session: Write, caller: _W
     return StockAtLocation.model_validate(level)
 
 
+@router.post("/stock/{sku:path}/transfers", status_code=201, responses=problems(401, 403, 404, 409, 413))
+async def transfer_stock(sku: Sku, body: NewTransfer, session: Write, caller: _Writer) -> Transfer:
+    """Move goods from one place to another, but never what orders hold."""
+    if body.origin == body.destination:
+        raise InvalidRequestError("There is nothing to move", "body", "to")
+    await _require(session, sku, body.origin, "from")
+    await _require(session, sku, body.destination, "to")
+    order = StockTransfer(sku, body.origin, body.destination, body.quantity, body.reason, caller.actor)
+    levels = await transfers.transfer(session, order)
+    if levels is None:
+        raise InsufficientStockError("less would be left than orders hold")
+    return Transfer(
+        origin=StockAtLocation.model_validate(levels[0]), destination=StockAtLocation.model_validate(levels[1])
+    )
+
+
 @router.get("/stock/{sku:path}/movements", responses=problems(401, 403, 404))
 async def list_stock_movements(
     sku: Sku, session: Read, _: _Reader, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[StockMovement]:
     """List what changed the stock of a SKU, newest first."""
-    if await stock.levels(session, sku) is None:
+    if await stock.find(session, sku) is None:
         raise NotFoundError("no such SKU")
     position = stock.NEWEST if cursor is None else decode(cursor, _MOVEMENT_POSITION)
     page, last = cut(await stock.movements(session, sku, limit=limit + 1, before=position), limit)
@@ -56,13 +88,36 @@ async def list_stock_movements(
     )
 
 
+@router.put("/stock/{sku:path}/policy", responses=problems(401, 403, 404, 413))
+async def decide_stock_policy(sku: Sku, body: StockPolicy, session: Write, _: _Writer) -> StockPolicy:
+    """Decide how much more of a SKU may be sold than there is, and how little of it is little.
+
+    A limit below what orders wait for takes nothing from them: it stops further ones.
+    """
+    if not await stock_policies.decide(session, sku, body.backorder_limit, body.low_stock_at):
+        raise NotFoundError("no such SKU")
+    return body
+
+
+@router.get("/stock/alerts", responses=problems(401, 403))
+async def list_stock_alerts(
+    session: Read, _: _Reader, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[StockAlert]:
+    """List when little was left of which SKU, newest first."""
+    before = None if cursor is None else decode(cursor, _ALERT_POSITION)[0]
+    page, last = cut(await stock_policies.alerts(session, limit=limit + 1, before=before), limit)
+    return Page[StockAlert](
+        items=[StockAlert.model_validate(row) for row in page], next_cursor=None if last is None else encode(last.id)
+    )
+
+
 @router.get("/stock/{sku:path}", dependencies=[PUBLIC], responses=problems(401, 404))
 async def get_stock(sku: Sku, session: Read, caller: CallerDep) -> Stock:
-    """Tell how much of a SKU may still be sold; staff also see where it lies and what is held."""
-    levels = await stock.levels(session, sku)
-    if levels is None:
+    """Tell how much of a SKU may still be sold; staff also see where it lies, what is held, sold and awaited."""
+    found = await stock.find(session, sku)
+    if found is None:
         raise NotFoundError("no such SKU")
-    return Stock.of(sku, levels, with_locations=caller.may(Scope.STOCK_READ))
+    return Stock.of(found, for_staff=caller.may(Scope.STOCK_READ))
 
 
 @router.get("/locations", responses=problems(401, 403))
@@ -71,7 +126,7 @@ async def list_locations(
 ) -> Page[Location]:
     """List the places that hold stock, by code."""
     after = "" if cursor is None else decode(cursor, _LOCATION_POSITION)[0]
-    page, last = cut(await stock.locations(session, limit=limit + 1, after=after), limit)
+    page, last = cut(await locations.page(session, limit=limit + 1, after=after), limit)
     return Page[Location](
         items=[Location.model_validate(row) for row in page], next_cursor=None if last is None else encode(last.code)
     )
@@ -80,18 +135,29 @@ async def list_locations(
 @router.post("/locations", status_code=201, responses=problems(401, 403, 409, 413))
 async def add_location(body: NewLocation, session: Write, _: _Writer) -> Location:
     """Add a place that holds stock."""
-    added = await stock.add_location(session, body.code, body.name)
+    new = LocationRow(body.code, body.name, body.priority, body.countries, body.active)
+    added = await locations.add(session, new)
     if added is None:
         raise ConflictError("there is a location with this code")
     return Location.model_validate(added)
 
 
-async def _require(session: AsyncSession, sku: str, location: str) -> None:
+@router.patch("/locations/{code}", responses=problems(401, 403, 404, 413))
+async def change_location(code: LocationCode, body: LocationEdit, session: Write, _: _Writer) -> Location:
+    """Change a place. What orders hold there stays held, whether it still sells or not."""
+    change = LocationChange(body.name, body.priority, body.countries, body.active)
+    changed = await locations.change(session, code, change)
+    if changed is None:
+        raise NotFoundError("no such location")
+    return Location.model_validate(changed)
+
+
+async def _require(session: AsyncSession, sku: str, location: str, name: str = "location") -> None:
     sku_exists, location_exists = await stock.knows(session, sku, location)
     if not sku_exists:
         raise NotFoundError("no such SKU")
     if not location_exists:
-        raise InvalidRequestError("There is no such location", "body", "location")
+        raise InvalidRequestError("There is no such location", "body", name)
 
 
 def _adjustment(sku: str, body: NewAdjustment, caller: Caller) -> Adjustment:

@@ -157,10 +157,8 @@ async def test_shortages_are_listed_by_sku_and_nothing_of_the_order_is_held(shop
     assert await levels(shop, plenty, scarce) == [(10, 0, 10), (1, 0, 1)]
 
 
-async def test_goods_elsewhere_and_goods_of_others_are_not_available(shop: Shop) -> None:
+async def test_goods_of_others_are_not_available(shop: Shop) -> None:
     sku = await goods(shop, 5)
-    await shop.run("INSERT INTO locations (code, name) VALUES ('attic', 'Attic')")
-    await shop.stock(sku, 100, location="attic")
     first, second = await orders(shop, 2)
     await hold(shop, first, (sku, 4))
 

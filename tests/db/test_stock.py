@@ -5,7 +5,7 @@ import pytest
 
 from db import stock
 from db.engine import create_engine
-from db.stock import Adjustment, Level
+from db.stock import Adjustment, Level, Stock
 from models.inventory import MovementReason
 from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop
@@ -34,8 +34,8 @@ async def adjusted(shop: Shop, change: Adjustment) -> Level | None:
 
 async def test_receiving_makes_the_level_and_a_movement_that_explains_it(shop: Shop) -> None:
     sku = await shop.buyable(stock=None)
-    assert await adjusted(shop, adjustment(sku, 7)) == Level("main", on_hand=7, reserved=0)
-    assert await adjusted(shop, adjustment(sku, 5)) == Level("main", on_hand=12, reserved=0)
+    assert await adjusted(shop, adjustment(sku, 7)) == Level("main", on_hand=7, reserved=0, active=True)
+    assert await adjusted(shop, adjustment(sku, 5)) == Level("main", on_hand=12, reserved=0, active=True)
 
     async with shop.sessions() as session:
         moved = await stock.movements(session, sku, limit=10)
@@ -50,7 +50,7 @@ async def test_taking_away_stops_at_what_is_held_and_writes_no_movement(shop: Sh
     await shop.stock(sku, on_hand=10, reserved=4)
 
     assert await adjusted(shop, adjustment(sku, -7)) is None
-    assert await adjusted(shop, adjustment(sku, -6)) == Level("main", on_hand=4, reserved=4)
+    assert await adjusted(shop, adjustment(sku, -6)) == Level("main", on_hand=4, reserved=4, active=True)
     assert await shop.run("SELECT delta FROM stock_movements WHERE sku = :sku", sku=sku) == [(-6,)]
 
 
@@ -68,12 +68,12 @@ async def test_twenty_people_taking_away_at_once_never_take_more_than_there_is(s
     assert await shop.run("SELECT sum(delta) FROM stock_movements WHERE sku = :sku", sku=sku) == [(-13,)]
 
 
-async def test_levels_of_an_unknown_sku_are_none_and_of_an_unstocked_one_empty(shop: Shop) -> None:
+async def test_stock_of_an_unknown_sku_is_none_and_of_an_unstocked_one_nothing(shop: Shop) -> None:
     unstocked = await shop.buyable(stock=None)
     async with shop.sessions() as session:
-        assert await stock.levels(session, "no-such-sku") is None
-        assert await stock.levels(session, unstocked) == []
-        assert await stock.levels(session, unstocked.lower()) is None
+        assert await stock.find(session, "no-such-sku") is None
+        assert await stock.find(session, unstocked) == Stock(unstocked, (), 0, 0, 0, None)
+        assert await stock.find(session, unstocked.lower()) is None
 
 
 async def test_movements_go_on_from_before_the_last_one_seen(shop: Shop) -> None:
@@ -85,13 +85,3 @@ async def test_movements_go_on_from_before_the_last_one_seen(shop: Shop) -> None
         rest = await stock.movements(session, sku, limit=2, before=(first[-1].created_at, first[-1].id))
     assert [m.delta for m in first] == [3, 2]
     assert [m.delta for m in rest] == [1]
-
-
-async def test_a_location_is_added_once(shop: Shop) -> None:
-    async with shop.sessions.begin() as session:
-        assert await stock.add_location(session, "north", "Northern warehouse") is not None
-        assert await stock.add_location(session, "north", "Another name") is None
-        assert [(row.code, row.name) for row in await stock.locations(session, limit=10, after="main")] == [
-            ("north", "Northern warehouse")
-        ]
-        assert await stock.knows(session, "no-such-sku", "north") == (False, True)

@@ -1,0 +1,133 @@
+"""The statement that holds stock: it allocates an order over the places that have its goods (ADR 15).
+
+It locks in a fixed order: the policies of the SKUs, then their levels by SKU and location, at every active place, so
+that what is left of a SKU is known exactly. Then, in turns, it picks the place that has most of what is still missing;
+among equals the one with the lowest priority, then the first by code. So a place that has everything comes first, and
+an order is split over few. What no place has is backordered, where the policy of the SKU allows that much; else nothing
+at all is held.
+"""
+
+from sqlalchemy import text
+
+SERVES = "(cardinality(l.countries) = 0 OR {country} IS NULL OR {country} = ANY (l.countries))"
+"""A condition on the location `l`: it ships to a country. Where the country is not known, every place does."""
+
+_COUNTRY = "(SELECT country FROM destination)"
+
+_ASKED = """
+WITH RECURSIVE asked AS (
+    SELECT * FROM unnest(CAST(:skus AS text[]), CAST(:quantities AS bigint[])) AS a (sku, quantity)
+)
+"""
+
+_ASKED_BEFORE = """
+WITH RECURSIVE let_go AS (
+    SELECT sku, quantity FROM reservations WHERE order_id = :order_id AND state = 'released' FOR UPDATE
+), not_awaited AS (
+    SELECT sku, quantity FROM backorders WHERE order_id = :order_id AND state = 'released' FOR UPDATE
+), asked AS (
+    SELECT sku, sum(quantity)::bigint AS quantity
+    FROM (SELECT * FROM let_go UNION ALL SELECT * FROM not_awaited) AS both_of_them GROUP BY sku
+)
+"""
+
+_ALLOCATED = f"""
+, destination AS (
+    SELECT o.shipping_address ->> 'country' AS country FROM orders o WHERE o.id = :order_id
+), wanted AS (
+    SELECT sku, quantity, row_number() OVER (ORDER BY sku) AS n FROM asked
+), policy AS (
+    SELECT p.sku, p.low_stock_at,
+           CASE WHEN EXISTS (SELECT FROM locations l WHERE l.active AND {SERVES.format(country=_COUNTRY)})
+                THEN greatest(p.backorder_limit - p.backordered, 0) ELSE 0 END AS backorderable
+    FROM stock_policies p JOIN wanted w ON w.sku = p.sku
+    ORDER BY p.sku
+    FOR UPDATE OF p
+), level AS (
+    SELECT s.sku, s.location, s.on_hand - s.reserved AS available, l.priority,
+           {SERVES.format(country=_COUNTRY)} AS serves
+    FROM wanted w JOIN stock_levels s ON s.sku = w.sku JOIN locations l ON l.code = s.location
+    WHERE l.active AND (SELECT count(*) FROM policy) >= 0
+    ORDER BY s.sku, s.location
+    FOR UPDATE OF s
+), picked (turn, locations, missing) AS (
+    SELECT 0, CAST('{{}}' AS text[]), array_agg(quantity ORDER BY n) FROM wanted
+    UNION ALL
+    SELECT p.turn + 1, p.locations || best.location, rest.missing
+    FROM picked p
+    CROSS JOIN LATERAL (
+        SELECT l.location FROM level l JOIN wanted w ON w.sku = l.sku
+        WHERE l.serves AND l.available > 0 AND p.missing[w.n] > 0 AND l.location <> ALL (p.locations)
+        GROUP BY l.location, l.priority
+        ORDER BY sum(least(l.available, p.missing[w.n])) DESC, l.priority, l.location
+        LIMIT 1
+    ) best
+    CROSS JOIN LATERAL (
+        SELECT array_agg(greatest(p.missing[w.n] - coalesce(l.available, 0), 0) ORDER BY w.n) AS missing
+        FROM wanted w LEFT JOIN level l ON l.sku = w.sku AND l.location = best.location
+    ) rest
+), outcome AS (
+    SELECT locations, missing FROM picked ORDER BY turn DESC LIMIT 1
+), taken AS (
+    SELECT sku, location, least(available, quantity - before) AS quantity
+    FROM (
+        SELECT l.sku, l.location, l.available, w.quantity, coalesce(sum(l.available) OVER (
+                   PARTITION BY l.sku ORDER BY t.turn ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+               ), 0)::bigint AS before
+        FROM outcome o CROSS JOIN unnest(o.locations) WITH ORDINALITY AS t (location, turn)
+        JOIN level l ON l.location = t.location AND l.available > 0
+        JOIN wanted w ON w.sku = l.sku
+    ) AS in_turn
+    WHERE before < quantity
+), lacking AS (
+    SELECT w.sku, w.quantity AS requested, m.missing, coalesce(p.backorderable, 0) AS backorderable
+    FROM outcome o CROSS JOIN unnest(o.missing) WITH ORDINALITY AS m (missing, n)
+    JOIN wanted w ON w.n = m.n LEFT JOIN policy p ON p.sku = w.sku
+    WHERE m.missing > 0
+), short AS (
+    SELECT sku, requested, requested - missing + backorderable AS available FROM lacking WHERE missing > backorderable
+), held AS (
+    UPDATE stock_levels s SET reserved = s.reserved + t.quantity
+    FROM taken t
+    WHERE s.sku = t.sku AND s.location = t.location AND NOT EXISTS (SELECT FROM short)
+    RETURNING s.sku, s.location, t.quantity
+), reserved AS (
+    INSERT INTO reservations AS r (order_id, sku, location, quantity, state)
+    SELECT :order_id, sku, location, quantity, 'held' FROM held
+    ON CONFLICT (order_id, sku, location) DO UPDATE SET quantity = excluded.quantity, state = 'held'
+    WHERE r.state = 'released'
+), awaited AS (
+    INSERT INTO backorders AS b (order_id, sku, quantity, state)
+    SELECT :order_id, sku, missing, 'held' FROM lacking WHERE NOT EXISTS (SELECT FROM short)
+    ON CONFLICT (order_id, sku) DO UPDATE SET quantity = excluded.quantity, state = 'held' WHERE b.state = 'released'
+    RETURNING b.sku, b.quantity
+), counted AS (
+    UPDATE stock_policies p SET backordered = p.backordered + a.quantity FROM awaited a WHERE p.sku = a.sku
+), remaining AS (
+    SELECT l.sku, sum(l.available)::bigint AS before, sum(l.available - coalesce(t.quantity, 0))::bigint AS after
+    FROM level l LEFT JOIN taken t ON t.sku = l.sku AND t.location = l.location
+    GROUP BY l.sku
+), alerted AS (
+    INSERT INTO stock_alerts (id, sku, low_stock_at, available)
+    SELECT uuidv7(), p.sku, p.low_stock_at, r.after FROM policy p JOIN remaining r ON r.sku = p.sku
+    WHERE r.before > p.low_stock_at AND r.after <= p.low_stock_at AND NOT EXISTS (SELECT FROM short)
+)
+"""  # noqa: S608 - our own words
+
+# An order that is held anew may be allocated otherwise: what it let go elsewhere is forgotten.
+_FORGOTTEN = """
+, elsewhere AS (
+    DELETE FROM reservations r
+    WHERE r.order_id = :order_id AND r.state = 'released' AND NOT EXISTS (SELECT FROM short)
+      AND NOT EXISTS (SELECT FROM taken t WHERE t.sku = r.sku AND t.location = r.location)
+), no_more AS (
+    DELETE FROM backorders b
+    WHERE b.order_id = :order_id AND b.state = 'released' AND NOT EXISTS (SELECT FROM short)
+      AND NOT EXISTS (SELECT FROM lacking k WHERE k.sku = b.sku)
+)
+"""
+
+_SHORT = "SELECT sku, requested, available FROM short ORDER BY sku"
+
+HOLD = text(_ASKED + _ALLOCATED + _SHORT)
+HOLD_AGAIN = text(_ASKED_BEFORE + _ALLOCATED + _FORGOTTEN + _SHORT)
