@@ -27,10 +27,18 @@ FROM generate_series(1, :number)
 """
 
 
+@pytest.fixture(scope="module")
+def database(postgres: PostgresForTests) -> str:
+    return postgres.migrated()
+
+
 @pytest.fixture
-async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
-    engine = create_engine(postgres.migrated())
-    yield Shop(engine)
+async def shop(database: str) -> AsyncIterator[Shop]:
+    """A shop without carts: these chores go through the whole table."""
+    engine = create_engine(database)
+    shop = Shop(engine)
+    await shop.run("TRUNCATE carts CASCADE")
+    yield shop
     await engine.dispose()
 
 
