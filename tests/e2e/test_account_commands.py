@@ -1,5 +1,6 @@
-"""`everorder users` and `everorder keys` as an operator types them."""
+"""`everorder users`, `everorder keys` and `everorder people` as an operator types them."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -7,8 +8,13 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from cli import keys, users
+from cli.people import command as people
+from db.engine import create_engine
+from domain.order_ids import order_id
+from models.columns import new_id
 from settings import get_settings
 from tests.support.postgres import PostgresForTests
+from tests.support.shop import Shop
 
 Command = Callable[..., Result]
 
@@ -125,3 +131,82 @@ def test_a_database_that_is_away_is_one_line(surroundings: None, monkeypatch: py
 def test_without_a_secret_nothing_is_begun(surroundings: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EVERORDER_SECRET")
     assert "EVERORDER_SECRET: Field required" in refuses(keys.app, "list")
+
+
+# `everorder people` -------------------------------------------------------------------------------------------------
+
+
+def bought(database: str, email: str, status: str) -> None:
+    """Write a guest's cart, and the order that came out of it."""
+
+    async def written() -> None:
+        engine = create_engine(database)
+        shop, cart = Shop(engine), new_id()
+        await shop.run(
+            "INSERT INTO carts (id, status, checkout_attempt, currency, email, token_digest)"
+            " VALUES (:id, 'ordered', 1, 'GBP', :email, 'digest')",
+            id=cart,
+            email=email,
+        )
+        await shop.run(
+            "INSERT INTO orders (id, cart_id, checkout_attempt, status, payment_status, needs_operator, currency,"
+            " subtotal_amount, discount_amount, shipping_amount, tax_amount, total_amount, captured_amount,"
+            " refunded_amount, payment_attempt, email)"
+            " VALUES (:id, :cart, 1, :status, 'captured', false, 'GBP', 1, 0, 0, 0, 1, 1, 0, 1, :email)",
+            id=order_id(cart, 1),
+            cart=cart,
+            status=status,
+            email=email,
+        )
+        await engine.dispose()
+
+    asyncio.run(written())
+
+
+def held(database: str, email: str) -> tuple[object, ...]:
+    """Count the carts, orders and accounts that still go by an address, and the erasures of accounts."""
+
+    async def counted() -> tuple[object, ...]:
+        engine = create_engine(database)
+        [row] = await Shop(engine).run(
+            "SELECT (SELECT count(*) FROM carts WHERE email = :email), (SELECT count(*) FROM orders"
+            " WHERE email = :email), (SELECT count(*) FROM users WHERE email = :email AND password_hash IS NOT NULL),"
+            " (SELECT count(*) FROM erasures e JOIN users u ON u.id = e.user_id WHERE u.email = :email)",
+            email=email,
+        )
+        await engine.dispose()
+        return row
+
+    return asyncio.run(counted())
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_a_guest_is_erased_by_the_address_and_a_second_time_nothing_is_left(database: str) -> None:
+    for status in ("delivered", "cancelled"):
+        bought(database, "gwen@example.com", status)
+    bought(database, "other@example.com", "delivered")
+    assert "the person in 2 carts and 2 orders" in says(people.app, "erase", "--email", "GWEN@example.com")
+    assert held(database, "gwen@example.com") == (0, 0, 0, 0)
+    assert held(database, "other@example.com") == (1, 1, 0, 0)
+    assert "the person in 0 carts and 0 orders" in says(people.app, "erase", "--email", "gwen@example.com")
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_nobody_is_erased_while_an_order_is_under_way(database: str) -> None:
+    bought(database, "iris@example.com", "delivered")
+    bought(database, "iris@example.com", "placed")
+    assert "under way: " in refuses(people.app, "erase", "--email", "iris@example.com")
+    assert held(database, "iris@example.com") == (2, 2, 0, 0)
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_an_account_is_closed_at_once_also_when_temporal_is_away(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    get_settings.cache_clear()
+    says(users.app, "create", "june@example.com", "--generate")
+    assert held(database, "june@example.com") == (0, 0, 1, 0)
+    assert ": closed, and being erased" in says(people.app, "erase", "--email", "june@example.com")
+    assert held(database, "june@example.com") == (0, 0, 0, 1)
+    assert "this account is closed" in refuses(people.app, "erase", "--email", "june@example.com")
