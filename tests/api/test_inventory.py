@@ -15,11 +15,19 @@ async def test_everybody_sees_what_is_available_and_staff_where_it_lies(
     await shop.stock(sku, on_hand=10, reserved=4)
     path = f"/v1/stock/{sku.replace('/', '%2F')}"
 
-    assert body(await guest.get(path)) == {"sku": sku, "available": 6, "locations": None}
+    for_staff = ("on_hand", "reserved", "sold_unshipped", "backordered", "backorder_limit", "low_stock_at", "locations")
+    assert body(await guest.get(path)) == {"sku": sku, "available": 6, "backorderable": 0, **dict.fromkeys(for_staff)}
     assert body(await staff.get(path)) == {
         "sku": sku,
         "available": 6,
-        "locations": [{"location": "main", "on_hand": 10, "reserved": 4, "available": 6}],
+        "backorderable": 0,
+        "on_hand": 10,
+        "reserved": 4,
+        "sold_unshipped": 0,
+        "backordered": 0,
+        "backorder_limit": 0,
+        "low_stock_at": None,
+        "locations": [{"location": "main", "on_hand": 10, "reserved": 4, "available": 6, "active": True}],
     }
 
 
@@ -42,6 +50,7 @@ async def test_an_adjustment_changes_the_level_and_is_explained_by_a_movement(
         "on_hand": 12,
         "reserved": 0,
         "available": 12,
+        "active": True,
     }
     broken = {"location": "main", "delta": -2, "reason": "two were broken"}
     assert body(await staff.post(path, json=broken), 201)["on_hand"] == 10
@@ -108,14 +117,140 @@ async def test_only_staff_sees_and_changes_where_stock_lies(guest: httpx2.AsyncC
     problem(await guest.get(f"/v1/stock/{sku}/movements"), 401, "unauthenticated")
     problem(await guest.get("/v1/locations"), 401, "unauthenticated")
     problem(await guest.post("/v1/locations", json={"code": "x", "name": "X"}), 401, "unauthenticated")
+    problem(await guest.patch("/v1/locations/main", json={"active": False}), 401, "unauthenticated")
+    move = {"from": "main", "to": "x", "quantity": 1, "reason": "x"}
+    problem(await guest.post(f"/v1/stock/{sku}/transfers", json=move), 401, "unauthenticated")
     assert await shop.contents() == before
 
 
-async def test_a_location_is_added_once_and_listed_by_code(staff: httpx2.AsyncClient) -> None:
-    north = {"code": "north", "name": "Northern warehouse"}
+async def test_a_location_is_added_once_changed_and_listed_by_code(staff: httpx2.AsyncClient) -> None:
+    north = {"code": "north", "name": "Northern warehouse", "priority": 7, "countries": ["GB", "IE"], "active": True}
     assert body(await staff.post("/v1/locations", json=north), 201) == north
     problem(await staff.post("/v1/locations", json=north | {"name": "Another"}), 409, "conflict")
     first = body(await staff.get("/v1/locations", params={"limit": 1}))
     rest = body(await staff.get("/v1/locations", params={"cursor": first["next_cursor"]}))
-    assert first["items"] == [{"code": "main", "name": "Main warehouse"}]
+    main = {"code": "main", "name": "Main warehouse", "priority": 100, "countries": [], "active": True}
+    assert first["items"] == [main]
     assert rest == {"items": [north], "next_cursor": None}
+
+    closed = body(await staff.patch("/v1/locations/north", json={"active": False, "countries": []}))
+    assert closed == north | {"active": False, "countries": []}
+    assert body(await staff.patch("/v1/locations/north", json={})) == closed
+    problem(await staff.patch("/v1/locations/south", json={"active": False}), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"countries": ["XX"]}, "countries"),
+        ({"countries": ["gb"]}, "countries"),
+        ({"priority": -1}, "priority"),
+        ({"priority": 10**9}, "priority"),
+        ({"name": " "}, "name"),
+        ({"code": "other"}, "code"),
+    ],
+)
+async def test_a_change_of_a_location_that_is_not_valid_changes_nothing(
+    staff: httpx2.AsyncClient, shop: Shop, change: dict[str, Any], name: str
+) -> None:
+    before = await shop.contents()
+    refused = problem(await staff.patch("/v1/locations/main", json=change), 422, "validation_error")
+    assert locations(refused)[0][:2] == ["body", name]
+    assert await shop.contents() == before
+
+
+async def test_a_transfer_moves_goods_once_and_is_explained_at_both_ends(staff: httpx2.AsyncClient, shop: Shop) -> None:
+    sku = await shop.buyable(stock=None)
+    await staff.post("/v1/locations", json={"code": "attic", "name": "Attic", "active": False})
+    await staff.post(f"/v1/stock/{sku}/adjustments", json={"delta": 10, "reason": "receipt"})
+    move = {"from": "main", "to": "attic", "quantity": 4, "reason": "out of season"}
+    key = {"Idempotency-Key": f"move-{sku}"}
+
+    moved = body(await staff.post(f"/v1/stock/{sku}/transfers", json=move, headers=key), 201)
+    again = await staff.post(f"/v1/stock/{sku}/transfers", json=move, headers=key)
+
+    level = {"reserved": 0}
+    assert moved == {
+        "from": level | {"location": "main", "on_hand": 6, "available": 6, "active": True},
+        "to": level | {"location": "attic", "on_hand": 4, "available": 4, "active": False},
+    }
+    assert (again.headers["Idempotent-Replayed"], again.json()) == ("true", moved)
+    page = body(await staff.get(f"/v1/stock/{sku}/movements", params={"limit": 2}))
+    assert {(one["location"], one["delta"], one["reason"], one["note"]) for one in page["items"]} == {
+        ("main", -4, "transfer", "out of season"),
+        ("attic", 4, "transfer", "out of season"),
+    }
+    seen = body(await staff.get(f"/v1/stock/{sku}"))
+    assert (seen["available"], seen["on_hand"]) == (6, 10)
+
+
+async def test_a_transfer_of_what_orders_hold_is_refused_and_changes_nothing(
+    staff: httpx2.AsyncClient, shop: Shop
+) -> None:
+    sku = await shop.buyable(stock=None)
+    await shop.stock(sku, on_hand=10, reserved=4)
+    await staff.post("/v1/locations", json={"code": "depot", "name": "Depot"})
+    before = await shop.contents()
+    path, move = f"/v1/stock/{sku}/transfers", {"from": "main", "to": "depot", "quantity": 7, "reason": "x"}
+    problem(await staff.post(path, json=move), 409, "insufficient_stock")
+    back = move | {"from": "depot", "to": "main", "quantity": 1}
+    problem(await staff.post(path, json=back), 409, "insufficient_stock")
+    assert await shop.contents() == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        ({"to": "main"}, "to"),
+        ({"to": "nowhere"}, "to"),
+        ({"from": "nowhere"}, "from"),
+        ({"quantity": 0}, "quantity"),
+        ({"quantity": 1.5}, "quantity"),
+        ({"quantity": 10**12}, "quantity"),
+        ({"reason": ""}, "reason"),
+        ({"delta": 1}, "delta"),
+    ],
+)
+async def test_a_transfer_that_is_not_valid_changes_nothing(
+    staff: httpx2.AsyncClient, shop: Shop, wrong: dict[str, Any], name: str
+) -> None:
+    sku = await shop.buyable()
+    await staff.post("/v1/locations", json={"code": "shed", "name": "Shed"})
+    before = await shop.contents()
+    move = {"from": "main", "to": "shed", "quantity": 1, "reason": "x"} | wrong
+    refused = problem(await staff.post(f"/v1/stock/{sku}/transfers", json=move), 422, "validation_error")
+    assert locations(refused) == [["body", name]]
+    assert await shop.contents() == before
+
+
+async def test_what_may_be_backordered_is_decided_by_sku_and_shown_to_everybody(
+    guest: httpx2.AsyncClient, staff: httpx2.AsyncClient, shop: Shop
+) -> None:
+    sku = await shop.buyable(stock=1)
+    policy = {"backorder_limit": 5, "low_stock_at": 3}
+    problem(await guest.put(f"/v1/stock/{sku}/policy", json=policy), 401, "unauthenticated")
+    assert body(await staff.put(f"/v1/stock/{sku}/policy", json=policy)) == policy
+
+    seen = body(await guest.get(f"/v1/stock/{sku}"))
+    assert (seen["available"], seen["backorderable"], seen["backorder_limit"]) == (1, 5, None)
+    assert body(await staff.get(f"/v1/stock/{sku}"))["low_stock_at"] == 3
+
+    problem(await staff.put("/v1/stock/no-such-sku/policy", json=policy), 404, "not_found")
+    problem(await staff.put(f"/v1/stock/{sku}/policy", json={"backorder_limit": -1}), 422, "validation_error")
+    assert body(await staff.put(f"/v1/stock/{sku}/policy", json={})) == {"backorder_limit": 0, "low_stock_at": None}
+    assert body(await guest.get(f"/v1/stock/{sku}"))["backorderable"] == 0
+
+
+async def test_alerts_tell_staff_alone_when_little_is_left_newest_first(
+    guest: httpx2.AsyncClient, staff: httpx2.AsyncClient, shop: Shop
+) -> None:
+    first, second = [await shop.buyable(stock=5) for _ in range(2)]
+    for sku in (first, second):
+        await staff.put(f"/v1/stock/{sku}/policy", json={"low_stock_at": 3})
+        await staff.post(f"/v1/stock/{sku}/adjustments", json={"delta": -3, "reason": "broken"})
+
+    problem(await guest.get("/v1/stock/alerts"), 401, "unauthenticated")
+    page = body(await staff.get("/v1/stock/alerts", params={"limit": 1}))
+    rest = body(await staff.get("/v1/stock/alerts", params={"limit": 1, "cursor": page["next_cursor"]}))
+    told = [(one["sku"], one["low_stock_at"], one["available"]) for one in page["items"] + rest["items"]]
+    assert told == [(second, 3, 2), (first, 3, 2)]
