@@ -39,22 +39,16 @@ class AccountMessage(StrEnum):
     ACCOUNT_ERASED = "account_erased"
 
 
-ORDER_CONFIRMATION = "order_confirmation"
-
-PAYMENT_MESSAGES = frozenset(
-    {"payment_failed", "payment_retry_scheduled", "payment_action_required", "payment_expired"}
-)
-"""What a buyer has to know whose order waits for its payment."""
-
-_ESSENTIAL = frozenset({ORDER_CONFIRMATION, *PAYMENT_MESSAGES, *AccountMessage})
-"""What the law or the working of an account asks for, whatever its reader prefers."""
+TOPICS: Mapping[str, Topic] = {"shipment": Topic.ORDER_UPDATES, "refund_confirmation": Topic.ORDER_UPDATES}
+"""What a reader may decline, by template. Every other message comes whatever its reader prefers: the law asks for it
+(the confirmation of an order), an order waits for it (a payment that is missing), or an account needs it."""
 
 
 def wanted(template: str, channel: str, preferences: Mapping[str, bool]) -> bool:
     """Tell whether a reader gets a message, by what they have said about each topic on this channel."""
-    if template in _ESSENTIAL:
+    topic = TOPICS.get(template)
+    if topic is None:
         return True
-    topic = Topic.ORDER_UPDATES
     return preferences.get(topic, WANTED[topic, Channel(channel)])
 
 

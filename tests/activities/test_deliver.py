@@ -11,7 +11,8 @@ from activities.notifications import NotificationActivities
 from activities.ports import Mailer
 from contracts.notifications import DeliverMessage
 from contracts.orders import OrderStep, PlaceOrder
-from domain.messages import Email, MailRefusedError, MailUnavailableError
+from db import notifications
+from domain.messages import TOPICS, Email, MailRefusedError, MailUnavailableError, Topic
 from providers.rendering import JinjaRenderer
 from tests.support.meddler import CrashError, Hold
 from tests.support.steps import Steps, attempt, cancel
@@ -235,3 +236,64 @@ async def test_message_on_its_way_while_its_order_is_cancelled_ends_as_what_beca
 
     assert len(mail.sent) == int(arrives)
     assert await steps.messages(order.order_id) == [("order_confirmation", state, 1)]
+
+
+# What its reader has declined ---------------------------------------------------------------------------------------
+
+
+async def declining(steps: Steps, order: PlaceOrder) -> None:
+    """Give an order to an account whose owner has declined every message."""
+    [(user,)] = await steps.shop.run(
+        "INSERT INTO users (id, email) VALUES (uuidv7(), CAST(uuidv7() AS text) || '@example.com') RETURNING id"
+    )
+    for topic in Topic:
+        await steps.shop.run(
+            "INSERT INTO notification_preferences (user_id, topic, channel, wanted)"
+            " VALUES (:user, :topic, 'email', false)",
+            user=user,
+            topic=topic,
+        )
+    await steps.shop.run("UPDATE orders SET customer_id = :user WHERE id = :id", user=user, id=order.order_id)
+
+
+async def owe(steps: Steps, order: PlaceOrder, template: str) -> DeliverMessage:
+    async with steps.sessions.begin() as session:
+        await notifications.owe(session, order.order_id, template)
+    [(id_,)] = await steps.shop.run(
+        "SELECT id FROM notifications WHERE order_id = :order AND template = :template",
+        order=order.order_id,
+        template=template,
+    )
+    return DeliverMessage(UUID(str(id_)))
+
+
+@pytest.mark.parametrize("template", sorted(TOPICS))
+async def test_message_that_its_reader_has_declined_is_not_sent_and_says_why(steps: Steps, template: str) -> None:
+    order = await steps.placed()
+    await declining(steps, order)
+    request = await owe(steps, order, template)
+
+    await attempt(steps.notifications.deliver, request)
+    await attempt(steps.notifications.deliver, request, 2)
+
+    assert steps.mail.sent == []
+    assert (template, "dropped", 1) in await steps.messages(order.order_id)
+    assert await code_of(steps, request.notification_id) == "unwanted"
+
+
+@pytest.mark.parametrize("template", ["order_confirmation", "payment_failed", "payment_expired"])
+async def test_message_that_an_order_can_not_do_without_is_sent_whatever_is_declined(
+    steps: Steps, template: str
+) -> None:
+    order = await steps.placed()
+    await declining(steps, order)
+    await attempt(steps.notifications.deliver, await owe(steps, order, template))
+    assert len(steps.mail.sent) == 1
+    assert (template, "sent", 1) in await steps.messages(order.order_id)
+
+
+async def test_what_somebody_else_has_declined_does_not_matter(steps: Steps) -> None:
+    order, other = await steps.placed(), await steps.placed()
+    await declining(steps, other)
+    await attempt(steps.notifications.deliver, await owe(steps, order, "refund_confirmation"))
+    assert len(steps.mail.sent) == 1
