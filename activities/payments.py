@@ -16,6 +16,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.heartbeats import heartbeats
 from activities.ports import PaymentProvider
+from activities.providers import PaymentProviders
 from activities.refusals import refusals
 from activities.reversals import Reversals
 from contracts import payments as contract
@@ -37,6 +38,7 @@ from db.payments import Books, Operation
 from domain.declines import DeclineKind, kind_of
 from domain.money import Money
 from domain.order_ids import provider_key
+from domain.payment_methods import METHOD_UNAVAILABLE, provider_of
 from domain.provider_payments import (
     ProviderPayment,
     ProviderPaymentState,
@@ -53,13 +55,13 @@ _WAITING = frozenset({ProviderPaymentState.ACTION_REQUIRED, ProviderPaymentState
 
 
 class PaymentActivities(contract.PaymentActivities):
-    """Implements the payment steps with a provider and PostgreSQL; no transaction is open during a call."""
+    """Implements the payment steps with providers and PostgreSQL; no transaction is open during a call."""
 
-    def __init__(self, sessions: Sessions, provider: PaymentProvider) -> None:
+    def __init__(self, sessions: Sessions, providers: PaymentProviders) -> None:
         self._sessions = sessions
         self._statements = single_statements(sessions)
-        self._provider = provider
-        self._reversals = Reversals(sessions, provider)
+        self._providers = providers
+        self._reversals = Reversals(sessions, providers)
 
     # Do -------------------------------------------------------------------------------------------------------------
 
@@ -67,9 +69,12 @@ class PaymentActivities(contract.PaymentActivities):
     async def authorise(self, request: AuthorisePayment) -> PaymentAnswer:
         """Authorise once. A decline is an answer."""
         async with _provider_step():
-            operation = await self._begin(request.order_id, Kind.AUTHORISE, request.attempt, request.total)
+            provider = provider_of(request.payment_method)
+            operation = await self._begin(Kind.AUTHORISE, request, provider=provider)
             if operation.state is not State.STARTED:
                 return _answer_of(operation)
+            if operation.reference is None and not self._providers.offers(request.payment_method):
+                return await self._finish(operation, State.DECLINED, METHOD_UNAVAILABLE)
             try:
                 payment = await self._authorise(operation, request)
             except ProviderRefusedError as refused:
@@ -83,25 +88,23 @@ class PaymentActivities(contract.PaymentActivities):
 
         None: the operation was finished or fenced before the reference could be noted.
         """
-        reference = operation.reference
+        provider, reference = self._of(operation), operation.reference
         if reference is None:
-            prepared = await self._provider.prepare(
-                _key(operation), operation.order_id, operation.amount, keep=request.keep
-            )
+            prepared = await provider.prepare(_key(operation), operation.order_id, operation.amount, keep=request.keep)
             async with self._statements() as session:
                 reference = await payments.attach(session, operation.key, prepared)
             if reference is None:
                 return None
         else:
-            found = await self._provider.find(reference)
+            found = await provider.find(reference)
             if found.state is not ProviderPaymentState.PREPARED:
                 return found
         try:
-            return await self._provider.authorise(
+            return await provider.authorise(
                 _key(operation), reference, request.payment_method, off_session=request.off_session
             )
         except ProviderRefusedError:
-            found = await self._provider.find(reference)
+            found = await provider.find(reference)
             if found.state is ProviderPaymentState.PREPARED:
                 raise
             return found
@@ -130,7 +133,7 @@ class PaymentActivities(contract.PaymentActivities):
                 operation = await payments.find(session, request.order_id, Kind.AUTHORISE, request.attempt)
             if operation is None or operation.reference is None:
                 return PaymentLookedUp()
-            payment = await self._provider.find(operation.reference)
+            payment = await self._of(operation).find(operation.reference)
             if operation.state is State.ACTION_REQUIRED:
                 return PaymentLookedUp(await self._conclude_authorisation(operation, payment))
             return await self._compare(operation, payment)
@@ -167,7 +170,7 @@ class PaymentActivities(contract.PaymentActivities):
                 authorised = await payments.find(session, request.order_id, Kind.AUTHORISE, request.attempt)
             if authorised is None or authorised.state is not State.SUCCEEDED:
                 raise _fenced("an authorisation that did not succeed")
-            operation = await self._begin_capture(request, authorised.reference)
+            operation = await self._begin_capture(request, authorised)
             if operation.state is not State.STARTED:
                 return _answer_of(operation)
             payment = await self._capture(operation, last=request.last, whole=request.n is None)
@@ -175,10 +178,12 @@ class PaymentActivities(contract.PaymentActivities):
                 return await self._finish(operation, State.SUCCEEDED)
             return await self._conclude(operation, payment, ProviderPaymentState.CAPTURED)
 
-    async def _begin_capture(self, request: CapturePayment, reference: str | None) -> Operation:
+    async def _begin_capture(self, request: CapturePayment, authorised: Operation) -> Operation:
         """Write the capture down, or find the one that was written with its shipment."""
         if request.n is None:
-            return await self._begin(request.order_id, Kind.CAPTURE, request.attempt, request.total, reference)
+            return await self._begin(
+                Kind.CAPTURE, request, provider=authorised.provider, reference=authorised.reference
+            )
         async with self._statements() as session:
             operation = await payments.find(session, request.order_id, Kind.CAPTURE, request.n)
         if operation is None:
@@ -191,15 +196,15 @@ class PaymentActivities(contract.PaymentActivities):
         Raises:
             ApplicationError: `capture_refused`: the whole is refused, so that another card would hardly help.
         """
-        reference = operation.reference or ""
+        provider, reference = self._of(operation), operation.reference or ""
         if not operation.fresh:
-            found = await self._provider.find(reference)
+            found = await provider.find(reference)
             if found.state is not ProviderPaymentState.AUTHORISED or has_taken(found, operation.key):
                 return found
         try:
-            return await self._provider.capture(_key(operation), reference, operation.amount, last=last)
+            return await provider.capture(_key(operation), reference, operation.amount, last=last)
         except ProviderRefusedError as refused:
-            found = await self._provider.find(reference)
+            found = await provider.find(reference)
             if found.state is not ProviderPaymentState.AUTHORISED or has_taken(found, operation.key):
                 return found
             if whole:
@@ -250,13 +255,22 @@ class PaymentActivities(contract.PaymentActivities):
             return _sum_up(reversed_)
 
     async def _begin(
-        self, order_id: UUID, kind: Kind, attempt: int, amount: Money, reference: str | None = None
+        self, kind: Kind, request: AuthorisePayment | CapturePayment, *, provider: str, reference: str | None = None
     ) -> Operation:
         """Write an operation down before its provider is called, or find what is written already."""
         async with self._statements() as session:
             return await payments.start(
-                session, order_id, kind, attempt, amount=amount, provider=self._provider.name, reference=reference
+                session,
+                request.order_id,
+                kind,
+                request.attempt,
+                amount=request.total,
+                provider=provider,
+                reference=reference,
             )
+
+    def _of(self, operation: Operation) -> PaymentProvider:
+        return self._providers.named(operation.provider)
 
 
 @asynccontextmanager

@@ -12,7 +12,21 @@ from domain.provider_payments import ProviderPayment, ProviderRefund, SavedMetho
 from models.webhooks import WebhookState
 
 
-class PaymentProvider(Protocol):
+class Ledger(Protocol):
+    """What shows every payment that it knows."""
+
+    def ledger(self, since: datetime | None = None) -> AsyncIterator[ProviderPayment]:
+        """List every payment, newest first: all, or those that were prepared since.
+
+        For reconciliation and the audit.
+
+        Raises:
+            ProviderUnavailableError: what came before is no whole ledger.
+        """
+        ...
+
+
+class PaymentProvider(Ledger, Protocol):
     """A payment service. Every call may raise `ProviderUnavailableError`: the effect may or may not have happened.
 
     `key` names the operation (`<order_id>:<operation>:<n>`) and makes a repeated call harmless for as long as the
@@ -86,13 +100,6 @@ class PaymentProvider(Protocol):
 
     async def search(self, order_id: UUID) -> list[ProviderPayment]:
         """Look up what the provider has for an order. It lags behind by minutes: for reconciliation only."""
-        ...
-
-    def ledger(self, since: datetime | None = None) -> AsyncIterator[ProviderPayment]:
-        """List every payment that the provider knows, newest first: all, or those that were prepared since.
-
-        For reconciliation and the audit.
-        """
         ...
 
     async def create_buyer(self, key: str, user_id: UUID) -> str:

@@ -7,28 +7,30 @@ from temporalio import activity
 
 from activities.heartbeats import heartbeats
 from activities.payments import PaymentActivities
-from activities.ports import PaymentProvider
+from activities.providers import PaymentProviders
 from activities.refusals import refusals
 from activities.reversals import Reversals
 from contracts import reauthorisations as contract
+from contracts.failures import refusal
 from contracts.orders import OrderSnapshot, OrderStep
 from contracts.payments import AuthorisePayment, PaymentAnswer, PaymentDecision
 from contracts.reauthorisations import NoteReauthorisation
-from db import notifications, order_log, orders, reauthorisations
+from db import notifications, order_log, orders, payments, reauthorisations
 from db.engine import Sessions, single_statements
 from db.reauthorisations import Replacement
 from domain.order_states import EventType
+from models.payments import PaymentOperationKind as Kind
 
 
 class ReauthorisationActivities(contract.ReauthorisationActivities):
-    """Implements re-authorisation with a provider and PostgreSQL."""
+    """Implements re-authorisation with providers and PostgreSQL."""
 
-    def __init__(self, sessions: Sessions, provider: PaymentProvider) -> None:
+    def __init__(self, sessions: Sessions, providers: PaymentProviders) -> None:
         self._sessions = sessions
         self._statements = single_statements(sessions)
-        self._provider = provider
-        self._payments = PaymentActivities(sessions, provider)
-        self._reversals = Reversals(sessions, provider)
+        self._providers = providers
+        self._payments = PaymentActivities(sessions, providers)
+        self._reversals = Reversals(sessions, providers)
 
     @activity.defn(name="payments.reauthorise")
     async def reauthorise(self, request: OrderStep) -> PaymentAnswer:
@@ -46,7 +48,11 @@ class ReauthorisationActivities(contract.ReauthorisationActivities):
 
         It becomes the order's attempt last: a crash before that finds the same two attempts again.
         """
-        old = await self._provider.find(replacement.reference)
+        async with self._statements() as session:
+            current = await payments.find(session, request.order_id, Kind.AUTHORISE, replacement.current)
+        if current is None or current.reference is None:
+            raise refusal("payment_abandoned", "There is no reservation to take the place of.")
+        old = await self._providers.named(current.provider).find(current.reference)
         answer = await self._payments.authorise(
             AuthorisePayment(
                 request.order_id,
@@ -60,7 +66,7 @@ class ReauthorisationActivities(contract.ReauthorisationActivities):
         if answer.decision is not PaymentDecision.APPROVED:
             await self._reversals.reverse(request.order_id, replacement.next)
             return PaymentAnswer(PaymentDecision.DECLINED, answer.code)
-        await self._reversals.let_go(request.order_id, replacement.current, old)
+        await self._reversals.let_go(current, old)
         async with self._statements() as session:
             await reauthorisations.switch(session, request.order_id, replacement)
         return answer

@@ -7,7 +7,7 @@ at the provider by the operation's key, so a lost answer never becomes a second 
 from temporalio import activity
 
 from activities.heartbeats import heartbeats
-from activities.ports import PaymentProvider
+from activities.providers import PaymentProviders
 from activities.refusals import refusals
 from activities.returning import give_back
 from contracts import refunds as contract
@@ -24,12 +24,12 @@ from models.payments import PaymentOperationState as State
 
 
 class RefundActivities(contract.RefundActivities):
-    """Implements refunds with a provider and PostgreSQL."""
+    """Implements refunds with providers and PostgreSQL."""
 
-    def __init__(self, sessions: Sessions, provider: PaymentProvider) -> None:
+    def __init__(self, sessions: Sessions, providers: PaymentProviders) -> None:
         self._sessions = sessions
         self._statements = single_statements(sessions)
-        self._provider = provider
+        self._providers = providers
 
     @activity.defn(name="refunds.begin")
     async def begin(self, request: BeginRefund) -> OrderSnapshot:
@@ -71,9 +71,10 @@ class RefundActivities(contract.RefundActivities):
         """Carry one operation out, and note what it has brought as soon as that is final."""
         code = None
         try:
-            payment = await self._provider.find(operation.reference or "")
+            provider = self._providers.named(operation.provider)
+            payment = await provider.find(operation.reference or "")
             key = provider_key(operation.key, activity.info().attempt)
-            state = (await give_back(self._provider, key, payment, operation.amount.amount)).state
+            state = (await give_back(provider, key, payment, operation.amount.amount)).state
         except ProviderRefusedError as refused:
             state, code = RefundState.FAILED, refused.code
         if state is not RefundState.PENDING:

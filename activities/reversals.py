@@ -9,6 +9,7 @@ from uuid import UUID
 from temporalio import activity
 
 from activities.ports import PaymentProvider
+from activities.providers import PaymentProviders
 from activities.returning import give_back, refund_of
 from contracts.failures import refusal
 from contracts.payments import PaymentReversed, Reversal
@@ -31,10 +32,10 @@ from models.payments import PaymentOperationState as State
 class Reversals:
     """Reverses one attempt, with the provider that it was made with."""
 
-    def __init__(self, sessions: Sessions, provider: PaymentProvider) -> None:
+    def __init__(self, sessions: Sessions, providers: PaymentProviders) -> None:
         self._sessions = sessions
         self._statements = single_statements(sessions)
-        self._provider = provider
+        self._providers = providers
 
     async def reverse(self, order_id: UUID, attempt: int) -> PaymentReversed:
         """Fence the attempt, then give back what it has taken.
@@ -47,34 +48,36 @@ class Reversals:
             ProviderUnavailableError: it is not known yet whether everything was given back.
         """
         async with self._sessions.begin() as session:
-            authorised = await payments.fence(session, order_id, Kind.AUTHORISE, attempt, self._provider.name)
-            await payments.fence_captures(session, order_id, attempt, self._provider.name)
+            provider = await payments.provider(session, order_id, attempt)
+            authorised = await payments.fence(session, order_id, Kind.AUTHORISE, attempt, provider)
+            await payments.fence_captures(session, order_id, attempt, provider)
         if authorised is None or authorised.reference is None:
             return PaymentReversed(Reversal.NOTHING_TAKEN)
-        payment = await self._provider.find(authorised.reference)
+        payment = await self._providers.named(authorised.provider).find(authorised.reference)
         if payment.state is not ProviderPaymentState.CAPTURED:
-            payment = await self.let_go(order_id, attempt, payment)
+            payment = await self.let_go(authorised, payment)
         if payment.state is ProviderPaymentState.CAPTURED:
-            return await self._refund(order_id, attempt, payment)
+            return await self._refund(authorised, payment)
         return PaymentReversed(Reversal.VOIDED)
 
-    async def let_go(self, order_id: UUID, attempt: int, payment: ProviderPayment) -> ProviderPayment:
+    async def let_go(self, authorised: Operation, payment: ProviderPayment) -> ProviderPayment:
         """Let go what is reserved at the provider; a payment that was captured meanwhile is returned as it is."""
+        provider = self._providers.named(authorised.provider)
         async with self._statements() as session:
             operation = await payments.start(
                 session,
-                order_id,
+                authorised.order_id,
                 Kind.VOID,
-                attempt,
+                authorised.attempt,
                 amount=payment.amount,
-                provider=self._provider.name,
+                provider=authorised.provider,
                 reference=payment.reference,
             )
         if payment.state is not ProviderPaymentState.CANCELLED:
             try:
-                payment = await self._provider.void(self._key(operation), payment.reference)
+                payment = await provider.void(self._key(operation), payment.reference)
             except ProviderRefusedError:
-                payment = await self._provider.find(payment.reference)
+                payment = await provider.find(payment.reference)
         if payment.state is ProviderPaymentState.CANCELLED or _rest_was_let_go(payment):
             async with self._statements() as session:
                 await payments.finish(session, operation.key, State.SUCCEEDED)
@@ -82,21 +85,23 @@ class Reversals:
             raise ProviderUnavailableError
         return payment
 
-    async def _refund(self, order_id: UUID, attempt: int, payment: ProviderPayment) -> PaymentReversed:
+    async def _refund(self, authorised: Operation, payment: ProviderPayment) -> PaymentReversed:
         """Refund what is left of all that was captured. The provider never gives back more, however often asked."""
+        order_id, attempt = authorised.order_id, authorised.attempt
         async with self._sessions.begin() as session:
             for capture in _captures(order_id, attempt, payment):
                 await payments.learn_captured(session, capture.key, capture.amount, payment.reference)
             await payments.finish(session, operation_key(order_id, Kind.VOID, attempt), State.ABANDONED)
         while operation := await self._next_refund(order_id, attempt):
-            await self._give_back(operation, await self._provider.find(payment.reference))
+            provider = self._providers.named(operation.provider)
+            await self._give_back(provider, operation, await provider.find(payment.reference))
         return PaymentReversed(Reversal.REFUNDED, payment.captured)
 
     async def _next_refund(self, order_id: UUID, attempt: int) -> Operation | None:
         async with self._sessions.begin() as session:
             return await refunds.start_rest(session, order_id, attempt)
 
-    async def _give_back(self, operation: Operation, payment: ProviderPayment) -> None:
+    async def _give_back(self, provider: PaymentProvider, operation: Operation, payment: ProviderPayment) -> None:
         """Carry one refund out, less what was given back by hand.
 
         Raises:
@@ -108,9 +113,9 @@ class Reversals:
         amount = min(operation.amount.amount, payment.captured - payment.refunded)
         try:
             if known or amount > 0:
-                state = (await give_back(self._provider, self._key(operation), payment, amount)).state
+                state = (await give_back(provider, self._key(operation), payment, amount)).state
         except ProviderRefusedError as refused:
-            payment = await self._provider.find(payment.reference)
+            payment = await provider.find(payment.reference)
             if payment.refunded < payment.captured:
                 await self._finish(operation, State.DECLINED, refused.code)
                 raise refusal("refund_refused", "The payment provider refuses the refund.") from refused

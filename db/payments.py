@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.money import Money
 from domain.order_ids import operation_key
+from domain.payment_methods import provider_of
 from models.payments import PaymentOperationKind, PaymentOperationState
 
 COLUMNS = """
@@ -119,7 +120,7 @@ WITH begun AS (
 )
 INSERT INTO payment_operations (key, order_id, operation, attempt, n, amount, currency, provider, state)
 SELECT :key, id, 'capture', :attempt, :attempt, total_amount, currency, :provider, 'abandoned'
-FROM orders WHERE id = :order_id AND capture_policy = 'placement'
+FROM orders WHERE id = :order_id AND capture_policy <> 'shipment'
 ON CONFLICT (key) DO NOTHING
 """)
 
@@ -139,6 +140,12 @@ HAVING bool_or(operation = 'authorise')
    AND (NOT bool_or(operation = 'void' AND state = 'succeeded')
         OR coalesce(sum(amount) FILTER (WHERE operation = 'capture' AND state = 'succeeded'), 0)
            > coalesce(sum(amount) FILTER (WHERE operation = 'refund' AND state = 'succeeded'), 0))
+""")
+
+_PROVIDER = text("""
+SELECT p.provider, o.payment_method
+FROM orders o LEFT JOIN payment_operations p ON p.order_id = o.id AND p.attempt = :attempt
+WHERE o.id = :order_id LIMIT 1
 """)
 
 _FIND = text(f"SELECT {COLUMNS}, false AS fresh FROM payment_operations o WHERE o.key = :key")  # noqa: S608 - as above
@@ -264,6 +271,12 @@ async def fence_captures(session: AsyncSession, order_id: UUID, attempt: int, pr
 async def learn_captured(session: AsyncSession, key: str, amount: int, reference: str) -> None:
     """Correct the books when the provider says that a capture has succeeded whose answer was lost."""
     await session.execute(_LEARN, {"key": key, "amount": amount, "reference": reference})
+
+
+async def provider(session: AsyncSession, order_id: UUID, attempt: int) -> str:
+    """Name the provider of an attempt; of one that was not begun, the one that its order's method would be asked of."""
+    row = (await session.execute(_PROVIDER, {"order_id": order_id, "attempt": attempt})).one_or_none()
+    return provider_of(None) if row is None else row.provider or provider_of(row.payment_method)
 
 
 async def unsettled_attempts(session: AsyncSession, order_id: UUID) -> set[int]:

@@ -10,7 +10,7 @@ from domain.money import Money
 
 # An attempt that was begun and not concluded is gone on with; one that was declined is followed by the next.
 _PLAN = text("""
-SELECT o.payment_attempt AS current, a.provider_reference AS reference, o.payment_method, o.currency,
+SELECT o.payment_attempt AS current, o.payment_method, o.currency,
        o.total_amount - o.captured_amount AS rest,
        coalesce(
            (SELECT min(p.attempt) FROM payment_operations p
@@ -41,7 +41,6 @@ class Replacement:
     """The attempt that reserves an order's money, and the one that is to reserve the rest of it anew."""
 
     current: int
-    reference: str
     payment_method: str
     next: int
     rest: Money
@@ -52,9 +51,7 @@ async def plan(session: AsyncSession, order_id: UUID) -> Replacement | None:
     row = (await session.execute(_PLAN, {"order_id": order_id})).one_or_none()
     if row is None:
         return None
-    return Replacement(
-        row.current, row.reference or "", row.payment_method or "", row.next, Money(row.rest, row.currency)
-    )
+    return Replacement(row.current, row.payment_method or "", row.next, Money(row.rest, row.currency))
 
 
 async def switch(session: AsyncSession, order_id: UUID, replacement: Replacement) -> bool:

@@ -4,10 +4,11 @@ from enum import StrEnum
 
 
 class CapturePolicy(StrEnum):
-    """When an order's money is taken: all of it when the order is placed, or with each shipment its share."""
+    """When an order's money is taken: all of it at placement or delivery, or with each shipment its share."""
 
     PLACEMENT = "placement"
     SHIPMENT = "shipment"
+    DELIVERY = "delivery"
 
 
 def share_of_shipment(

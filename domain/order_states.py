@@ -59,6 +59,7 @@ class EventType(StrEnum):
     PAYMENT_EXPIRED = "payment_expired"
     PLACED = "placed"
     PAYMENT_REAUTHORISED = "payment_reauthorised"
+    PAYMENT_COLLECTED = "payment_collected"
     FULFILMENT_STARTED = "fulfilment_started"
     PARTIALLY_SHIPPED = "partially_shipped"
     PARTIALLY_DELIVERED = "partially_delivered"

@@ -83,6 +83,8 @@ class ProviderPayment:
     """What is still reserved."""
     authorised_until: datetime | None = None
     """When the reservation ends by itself, where the provider says so."""
+    action_until: datetime | None = None
+    """Until when the buyer may act, only while `ACTION_REQUIRED` and where the provider gives more time than usual."""
     disputed: bool = False
     """The buyer's bank has taken the money back, or asks to: the dispute is open, or lost."""
     dispute_lost: bool = False

@@ -13,9 +13,12 @@ from models.catalog import (
     Variant,
 )
 from models.idempotency import IdempotencyKey
+from models.imports import Import, ImportChunk, ImportProduct, ImportRefusal, ImportState
+from models.installation import Installation
 from models.inventory import Location, MovementReason, Reservation, ReservationState, StockLevel, StockMovement
 from models.listings import KnownWord, ListedPrice, Listing, ProductWords
 from models.logins import LoginAllowance, LoginOrigin
+from models.manual_payments import ManualPayment, ManualPaymentState, ManualRefund, ManualRefundState
 from models.notifications import Notification, NotificationState
 from models.orders import Order, OrderEvent, OrderLine, OrderNote
 from models.payments import PaymentOperation, PaymentOperationState
@@ -55,6 +58,12 @@ __all__ = [
     "EffectKind",
     "Erasure",
     "IdempotencyKey",
+    "Import",
+    "ImportChunk",
+    "ImportProduct",
+    "ImportRefusal",
+    "ImportState",
+    "Installation",
     "KnownWord",
     "LinkPurpose",
     "ListedPrice",
@@ -62,6 +71,10 @@ __all__ = [
     "Location",
     "LoginAllowance",
     "LoginOrigin",
+    "ManualPayment",
+    "ManualPaymentState",
+    "ManualRefund",
+    "ManualRefundState",
     "MovementReason",
     "Notification",
     "NotificationPreference",

@@ -1,7 +1,7 @@
 """Payments through Stripe, or through the sandbox, which speaks the same API."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
@@ -38,6 +38,12 @@ _PAGE = 100
 _WHOLE = "latest_charge.refunds"
 
 T = TypeVar("T")
+Installation = Callable[[], Awaitable[str]]
+"""Tells what an installation is called."""
+
+
+async def _unnamed() -> str:
+    return "unnamed"
 
 
 class StripeProvider:
@@ -45,6 +51,7 @@ class StripeProvider:
 
     `api_base` is another address than Stripe's own; `timeout` is in seconds and bounds a whole call. `multicapture`
     asks for payments that can be captured in parts, which is an error for an account that Stripe does not allow it.
+    `installation` names who makes payments here: those of others on the same account are not ours (`order_id` is None).
     `transport` is another way to send requests; it is closed here too. Nothing is tried again here: that is the
     workflow's business. An exception's message holds a code or a status and nothing else.
     """
@@ -59,9 +66,11 @@ class StripeProvider:
         *,
         multicapture: bool = True,
         transport: StripeTransport | None = None,
+        installation: Installation | None = None,
     ) -> None:
         self._timeout = timeout
         self._multicapture = multicapture
+        self._installation = installation or _unnamed
         self._http = transport or StripeTransport(timeout)
         client = stripe.StripeClient(
             api_key,
@@ -97,7 +106,11 @@ class StripeProvider:
             "currency": total.currency.lower(),
             "capture_method": "manual",
             "allowed_payment_method_types": ["card"],
-            "metadata": {"order_id": str(order_id), "key": operation_of(key)},
+            "metadata": {
+                "order_id": str(order_id),
+                "key": operation_of(key),
+                reading.INSTALLATION: await self._installation(),
+            },
         }
         if self._multicapture:
             wanted["payment_method_options"] = {"card": {"request_multicapture": "if_available"}}
@@ -222,7 +235,7 @@ class StripeProvider:
         while page.has_more:
             page = await self._ask(page.next_search_result_page_async())
             found += [await self._whole(intent) for intent in page.data]
-        return found
+        return [payment for payment in found if payment.order_id == order_id]
 
     async def ledger(self, since: datetime | None = None) -> AsyncIterator[ProviderPayment]:
         """List every payment that Stripe knows, newest first, by pages of a hundred.
@@ -244,9 +257,9 @@ class StripeProvider:
     async def _whole(self, intent: stripe.PaymentIntent) -> ProviderPayment:
         """Read a payment, and ask for its disputes where it has any: a charge stays `disputed` after one was won."""
         if not getattr(intent.latest_charge, "disputed", False):
-            return reading.payment(intent)
+            return reading.payment(intent, installation=await self._installation())
         disputes = await self._ask(self._disputes.list_async({"payment_intent": intent.id, "limit": _PAGE}))
-        return reading.payment(intent, disputes.data)
+        return reading.payment(intent, disputes.data, installation=await self._installation())
 
     # Buyers -----------------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,9 @@ from domain.provider_payments import (
     SavedMethod,
 )
 
+INSTALLATION = "installation"
+"""Where an intent's metadata keeps who has made it."""
+
 CAPTURE_PREFIX = "capture:"
 """Where an intent's metadata keeps what each capture has taken: `capture:<n>`, by the operation's number."""
 
@@ -75,8 +78,13 @@ def declined(error: stripe.CardError) -> ProviderPayment:
     return replace(payment(intent), state=ProviderPaymentState.DECLINED, decline_code=_decline_code(error.error))
 
 
-def payment(intent: stripe.PaymentIntent, disputes: list[stripe.Dispute] | None = None) -> ProviderPayment:
-    """Read a payment intent, with as much of its charge as was expanded, and its disputes where they were asked for."""
+def payment(
+    intent: stripe.PaymentIntent, disputes: list[stripe.Dispute] | None = None, *, installation: str | None = None
+) -> ProviderPayment:
+    """Read a payment intent, with as much of its charge as was expanded, and its disputes where they were asked for.
+
+    Of an `installation` that is another's, no order is told: the same id may be one of ours.
+    """
     state = _state(intent)
     failure = intent.last_payment_error if intent.status == "requires_payment_method" else None
     charge = intent.latest_charge if isinstance(intent.latest_charge, stripe.Charge) else None
@@ -84,7 +92,7 @@ def payment(intent: stripe.PaymentIntent, disputes: list[stripe.Dispute] | None 
     statuses = {dispute.status for dispute in disputes or ()} - _HARMLESS_DISPUTES
     return ProviderPayment(
         reference=intent.id,
-        order_id=_order_id(metadata),
+        order_id=_order_id(metadata) if installation in {None, metadata.get(INSTALLATION)} else None,
         state=state,
         amount=Money(intent.amount, intent.currency.upper()),
         captured=intent.amount_received,

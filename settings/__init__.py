@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.captures import CapturePolicy
+from domain.payment_methods import PaymentWay
 from domain.retry_schedule import RetrySchedule
 
 
@@ -134,6 +135,24 @@ class Settings(BaseSettings):
         default=0, ge=0, description="Time for which browsers are told to insist on TLS (HSTS); 0: they are not."
     )
 
+    payment_methods: str = Field(
+        default="card",
+        description="Ways to pay that are offered, separated by commas: `card`, `bank_transfer`, `cash_on_delivery`. "
+        "What was begun in a way that is offered no more goes on in it.",
+    )
+    bank_transfer_days: float = Field(
+        default=7.0, gt=0, le=60, description="Days that a transfer is awaited, with the stock held for it."
+    )
+    bank_transfer_details: str = Field(
+        default="", max_length=500, description="The shop's bank account, as buyers are told who pay by transfer."
+    )
+    installation: str = Field(
+        default="",
+        max_length=100,
+        pattern=r"^[\x21-\x7e]*$",
+        description="Name by which this installation knows its own payments at a provider that others use too. Empty: "
+        "the id that its database was given. A copy of a database that lives beside it needs a name.",
+    )
     stripe_api_key: str = Field(default="sk_test_everorder", description="Secret key of the payment provider.")
     stripe_api_base: str = Field(
         default="", description="Address of the payment provider; empty is Stripe itself, else the sandbox."
@@ -189,6 +208,20 @@ class Settings(BaseSettings):
             ip_network(one, strict=False)
         return listed
 
+    @field_validator("capture")
+    @classmethod
+    def _of_cards(cls, policy: CapturePolicy) -> CapturePolicy:
+        if policy is CapturePolicy.DELIVERY:
+            raise ValueError("cards are charged at placement or at shipment")
+        return policy
+
+    @field_validator("payment_methods")
+    @classmethod
+    def _offered(cls, listed: str) -> str:
+        if not _ways(listed):
+            raise ValueError("no way to pay is named")
+        return listed
+
     @field_validator("payment_retry_hours")
     @classmethod
     def _retries(cls, listed: str) -> str:
@@ -199,6 +232,16 @@ class Settings(BaseSettings):
     def retry_schedule(self) -> RetrySchedule:
         """Return when a payment is tried again that may pass later."""
         return _schedule(self.payment_retry_hours)
+
+    @property
+    def payment_ways(self) -> frozenset[PaymentWay]:
+        """Return the ways in which orders may be paid."""
+        return _ways(self.payment_methods)
+
+    @property
+    def transfer_patience(self) -> timedelta:
+        """Return how long a transfer is awaited."""
+        return timedelta(days=self.bank_transfer_days)
 
     @property
     def stripe_webhook_secrets(self) -> tuple[str, ...]:
@@ -214,6 +257,10 @@ class Settings(BaseSettings):
     def hold(self) -> timedelta:
         """Return how long stock stays held while a payment is missing."""
         return timedelta(minutes=self.hold_minutes)
+
+
+def _ways(listed: str) -> frozenset[PaymentWay]:
+    return frozenset(PaymentWay(one) for one in filter(None, map(str.strip, listed.split(","))))
 
 
 def _schedule(hours: str) -> RetrySchedule:

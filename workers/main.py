@@ -19,9 +19,9 @@ from providers.links import StorefrontLinks
 from providers.maildir import LocalMailbox
 from providers.rendering import JinjaRenderer
 from providers.smtp import SmtpMailer
-from providers.stripe import StripeProvider
 from settings import Settings, get_settings
 from settings.logs import configure_logs
+from workers.providers import open_providers
 from workers.wiring import WORK, Resources, WorkOf, create_worker
 
 log = structlog.get_logger()
@@ -73,12 +73,7 @@ async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
 async def open_resources(settings: Settings, client: Client) -> AsyncIterator[Resources]:
     """Open what activities need, and close it again."""
     engine = create_engine(settings.database_url, pool_size=settings.database_pool_size, application="everorder-worker")
-    provider = StripeProvider(
-        api_key=settings.stripe_api_key,
-        api_base=settings.stripe_api_base,
-        timeout=settings.stripe_timeout,
-        multicapture=settings.stripe_multicapture,
-    )
+    sessions = create_sessions(engine)
     mailer = SmtpMailer(
         host=settings.smtp_host,
         port=settings.smtp_port,
@@ -89,21 +84,20 @@ async def open_resources(settings: Settings, client: Client) -> AsyncIterator[Re
         starttls=settings.smtp_starttls,
     )
     try:
-        links = StorefrontLinks(settings.storefront_url, settings.secret)
-        yield Resources(
-            create_sessions(engine),
-            provider,
-            mailer,
-            JinjaRenderer(),
-            client,
-            links,
-            LocalMailbox(settings.mailbox_dir),
-            hold=settings.hold,
-            close_after=settings.close_after,
-            reconciliation_grace=timedelta(seconds=settings.reconciliation_grace),
-            cart_kept=timedelta(days=settings.cart_days),
-            cart_retention=timedelta(days=settings.cart_retention_days),
-        )
+        async with open_providers(settings, sessions) as providers:
+            yield Resources(
+                sessions,
+                providers,
+                mailer,
+                JinjaRenderer(),
+                client,
+                StorefrontLinks(settings.storefront_url, settings.secret),
+                LocalMailbox(settings.mailbox_dir),
+                hold=settings.hold,
+                close_after=settings.close_after,
+                reconciliation_grace=timedelta(seconds=settings.reconciliation_grace),
+                cart_kept=timedelta(days=settings.cart_days),
+                cart_retention=timedelta(days=settings.cart_retention_days),
+            )
     finally:
-        await provider.close()
         await engine.dispose()

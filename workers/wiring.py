@@ -16,7 +16,8 @@ from activities.messages import MessageActivities
 from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
 from activities.payments import PaymentActivities
-from activities.ports import Links, Mailbox, Mailer, PaymentProvider, Renderer
+from activities.ports import Links, Mailbox, Mailer, Renderer
+from activities.providers import PaymentProviders
 from activities.reauthorisations import ReauthorisationActivities
 from activities.reconciliation.chores import Patience, ReconciliationChores
 from activities.refunds import RefundActivities
@@ -47,7 +48,7 @@ class Resources:
     """What activities need of the world, opened once a process."""
 
     sessions: Sessions
-    payments: PaymentProvider
+    payments: PaymentProviders
     mailer: Mailer
     renderer: Renderer
     temporal: Client

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities.ports import PaymentProvider
 from contracts.orders import PlaceOrder
 from db import order_log, orders, payments
 from db.engine import Sessions
@@ -14,7 +13,7 @@ from domain.order_ids import operation_key
 from domain.order_states import UNPAID, EventType, OrderStatus
 from domain.provider_payments import ProviderPayment, ProviderPaymentState
 from models.columns import utc_now
-from models.payments import PaymentOperationKind
+from models.payments import PaymentOperationKind, PaymentOperationState
 
 ACTOR = "reconciliation"
 _AUTHORISE = PaymentOperationKind.AUTHORISE
@@ -23,43 +22,26 @@ _AUTHORISE = PaymentOperationKind.AUTHORISE
 class Adoption:
     """Adopts payments, so that an order which goes on from its row finds them and asks for no other."""
 
-    def __init__(self, sessions: Sessions, provider: PaymentProvider, hold: timedelta) -> None:
+    def __init__(self, sessions: Sessions, hold: timedelta) -> None:
         self._sessions = sessions
-        self._provider = provider
         self._hold = hold
 
-    async def adopt(self, order_id: UUID, payment: ProviderPayment) -> bool:
-        """Note a payment as the authorisation that its key names. False: the order has no place for it."""
+    async def adopt(self, order_id: UUID, payment: ProviderPayment, provider: str) -> bool:
+        """Note a provider's payment as the authorisation that its key names. False: the order has no place for it."""
         attempt = attempt_of(order_id, payment)
         if attempt is None:
             return False
         async with self._sessions.begin() as session:
-            known = await books.entries(session, self._provider.name, [(payment.reference, order_id)], before=utc_now())
+            known = await books.entries(session, provider, [(payment.reference, order_id)], before=utc_now())
             entry = known[payment.reference]
             if entry.attempt is not None or entry.returned is not None or entry.order is None:
                 return False
             if entry.order.status not in UNPAID or attempt < entry.order.payment_attempt:
                 return False
-            return await self._note(session, order_id, attempt, entry.order, payment)
-
-    async def _note(
-        self, session: AsyncSession, order_id: UUID, attempt: int, order: books.OrderStanding, payment: ProviderPayment
-    ) -> bool:
-        found = await payments.find(session, order_id, _AUTHORISE, attempt)
-        if found is not None and (found.reference is not None or found.state != "started"):
-            return False
-        await _bring_to(session, order_id, order, attempt, self._hold)
-        await payments.start(
-            session,
-            order_id,
-            _AUTHORISE,
-            attempt,
-            amount=payment.amount,
-            provider=self._provider.name,
-            reference=payment.reference,
-        )
-        key = operation_key(order_id, _AUTHORISE, attempt)
-        return await payments.attach(session, key, payment.reference) == payment.reference
+            if not await _is_free(session, order_id, attempt):
+                return False
+            await _bring_to(session, order_id, entry.order, attempt, self._hold)
+            return await _note(session, order_id, attempt, payment, provider)
 
     async def start(self, order_id: UUID) -> PlaceOrder:
         """Return what starts a workflow that goes on from the order's row.
@@ -82,6 +64,20 @@ def attempt_of(order_id: UUID, payment: ProviderPayment) -> int | None:
     order, operation, attempt, *_ = [*(payment.key or "").split(":"), "", "", ""]
     mine = order == str(order_id) and operation == _AUTHORISE and attempt.isascii() and attempt.isdecimal()
     return int(attempt) if mine else None
+
+
+async def _is_free(session: AsyncSession, order_id: UUID, attempt: int) -> bool:
+    """Tell whether an attempt is about no payment yet, and may still be."""
+    found = await payments.find(session, order_id, _AUTHORISE, attempt)
+    return found is None or (found.reference is None and found.state is PaymentOperationState.STARTED)
+
+
+async def _note(session: AsyncSession, order_id: UUID, attempt: int, payment: ProviderPayment, provider: str) -> bool:
+    await payments.start(
+        session, order_id, _AUTHORISE, attempt, amount=payment.amount, provider=provider, reference=payment.reference
+    )
+    key = operation_key(order_id, _AUTHORISE, attempt)
+    return await payments.attach(session, key, payment.reference) == payment.reference
 
 
 async def _bring_to(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from temporalio import activity
 
 from activities.heartbeats import heartbeats
-from activities.ports import PaymentProvider
+from activities.providers import PaymentProviders
 from activities.reconciliation.adopting import Adoption
 from activities.reconciliation.journal import Journal
 from activities.reconciliation.orders import OrderRound
@@ -29,13 +29,13 @@ class Patience:
 
 
 class ReconciliationChores:
-    """Implements reconciliation with PostgreSQL, a provider and Temporal. Memory is bounded by a page of each."""
+    """Implements reconciliation with PostgreSQL, the providers and Temporal. Memory is bounded by a page of each."""
 
     def __init__(
-        self, sessions: Sessions, provider: PaymentProvider, standings: Standings, starts: Starts, patience: Patience
+        self, sessions: Sessions, providers: PaymentProviders, standings: Standings, starts: Starts, patience: Patience
     ) -> None:
         self._sessions = sessions
-        self._provider = provider
+        self._providers = providers
         self._standings = standings
         self._starts = starts
         self._patience = patience
@@ -62,14 +62,15 @@ class ReconciliationChores:
         """
         before = utc_now() - self._patience.grace
         hold = self._patience.hold
-        adoption = Adoption(self._sessions, self._provider, hold)
+        adoption = Adoption(self._sessions, hold)
         peers = (self._sessions, self._standings, self._starts, adoption)
         async with heartbeats():
             journal = await Journal.begin(self._sessions, since)
             compared = OrderRound(*peers, hold=hold, before=before)
             await compared.strays(journal)
-            ledger = LedgerRound(*peers, provider=self._provider, hold=hold, before=before)
-            await ledger.payments(journal, since)
+            for provider in self._providers:
+                ledger = LedgerRound(*peers, providers=self._providers, provider=provider, hold=hold, before=before)
+                await ledger.payments(journal, since)
             await compared.open_orders(journal)
             await journal.end(complete=since is None)
         return journal.healed

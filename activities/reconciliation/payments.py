@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from activities.ports import PaymentProvider
+from activities.providers import PaymentProviders
 from activities.reconciliation.adopting import ACTOR, Adoption, attempt_of, has_money
 from activities.reconciliation.burying import bury
 from activities.reconciliation.journal import Journal
@@ -28,7 +29,7 @@ _PAGE = 100
 
 
 class LedgerRound(Round):
-    """Compares payments, a page at a time. Payments whose metadata names no order of ours are another program's.
+    """Compares the payments of one provider, a page at a time. Those that name no order of ours are another program's.
 
     The provider is read before the books: an order and its operation are written before a payment is authorised, so a
     payment that is unknown then was lost from the books. Where an order has a workflow that runs, it alone moves money.
@@ -41,6 +42,7 @@ class LedgerRound(Round):
         starts: Starts,
         adoption: Adoption,
         *,
+        providers: PaymentProviders,
         provider: PaymentProvider,
         hold: timedelta,
         before: datetime,
@@ -48,7 +50,7 @@ class LedgerRound(Round):
         super().__init__(sessions, standings, starts, adoption, hold=hold, before=before)
         self._provider = provider
         self._returns = Returns(sessions, provider)
-        self._reversals = Reversals(sessions, provider)
+        self._reversals = Reversals(sessions, providers)
 
     async def payments(self, journal: Journal, since: datetime | None) -> None:
         """Compare every payment that was made since then.
@@ -93,7 +95,7 @@ class LedgerRound(Round):
 
     async def _adopted(self, order_id: UUID, payment: ProviderPayment, journal: Journal) -> bool:
         """Note the payment on its unpaid order, which then goes on from its row and finds it."""
-        if not await self._adoption.adopt(order_id, payment):
+        if not await self._adoption.adopt(order_id, payment, self._provider.name):
             return False
         workflow = await self._standings.one(order_id)
         told = Cancel("reconciled", ACTOR) if workflow and workflow.status in UNDOING else None

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities.ports import PaymentProvider
+from activities.ports import Ledger
 from cli.audit import workflows
 from cli.audit.report import AuditReport, InvariantReport
 from clients.orders import OrderClient
@@ -27,7 +27,7 @@ async def audit(
     sessions: Sessions,
     *,
     settled: bool = False,
-    provider: PaymentProvider | None = None,
+    provider: Ledger | None = None,
     orders_client: OrderClient | None = None,
     recheck: timedelta = PATIENCE,
     limits: Limits = USUAL,

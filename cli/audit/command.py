@@ -20,8 +20,8 @@ from db.audit.limits import Limits
 from db.engine import Sessions, create_engine, create_sessions
 from db.reconciliation.reports import Finding, Report
 from domain.provider_payments import ProviderRefusedError, ProviderUnavailableError
-from providers.stripe import StripeProvider
 from settings import Settings, get_settings
+from workers.providers import open_providers
 
 Reconciled = tuple[Report, list[Finding]]
 
@@ -66,20 +66,18 @@ async def _settled(settings: Settings, sessions: Sessions, limits: Limits, reche
         client = await connect(settings)
     except RuntimeError:
         raise CommandError(f"Temporal at {settings.temporal_address} does not answer") from None
-    provider = StripeProvider(settings.stripe_api_key, settings.stripe_api_base, settings.stripe_timeout)
     try:
-        return await make_audit(
-            sessions,
-            settled=True,
-            provider=provider,
-            orders_client=OrderClient(client),
-            recheck=recheck,
-            limits=limits,
-        )
+        async with open_providers(settings, sessions) as providers:
+            return await make_audit(
+                sessions,
+                settled=True,
+                provider=providers,
+                orders_client=OrderClient(client),
+                recheck=recheck,
+                limits=limits,
+            )
     except (ProviderUnavailableError, ProviderRefusedError) as error:
         raise CommandError(f"the payment provider does not show its ledger: {error}") from None
-    finally:
-        await provider.close()
 
 
 def _reconciliation(newest: Reconciled | None) -> dict[str, object] | None:

@@ -43,6 +43,10 @@ _ANNOTATIONS = (
     ),
     (EventType.PAYMENT_RETRY_SCHEDULED, OrderStatus.PAYMENT_REQUIRED),
     *(
+        (EventType.PAYMENT_COLLECTED, status)
+        for status in (OrderStatus.PLACED, OrderStatus.FULFILLING, OrderStatus.SHIPPED, OrderStatus.DELIVERED)
+    ),
+    *(
         (event, status)
         for event in (EventType.OPERATOR_NEEDED, EventType.OPERATOR_RESOLVED, EventType.REFUNDED)
         for status in OrderStatus

@@ -66,7 +66,9 @@ async def stands(world: World, order: PlaceOrder, status: OrderStatus) -> None:
             await asyncio.sleep(0.02)
 
 
-async def taken(lone: LoneWorld, order_id: UUID | None, *, capture: str = "automatic", key: str = "") -> str:
+async def taken(
+    lone: LoneWorld, order_id: UUID | None, *, capture: str = "automatic", key: str = "", installation: str = ""
+) -> str:
     """Take 20.00 GBP behind the backend's back, or only reserve them."""
     form = {
         "amount": "2000",
@@ -76,7 +78,11 @@ async def taken(lone: LoneWorld, order_id: UUID | None, *, capture: str = "autom
         "capture_method": capture,
     }
     if order_id is not None:
-        form |= {"metadata[order_id]": str(order_id), "metadata[key]": key or f"{order_id}:authorise:1"}
+        form |= {
+            "metadata[order_id]": str(order_id),
+            "metadata[key]": key or f"{order_id}:authorise:1",
+            "metadata[installation]": installation or await lone.world.installation(),
+        }
     answer = await lone.sandbox.call("POST", "/v1/payment_intents", form)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["id"])
@@ -111,6 +117,25 @@ async def test_a_round_changes_nothing_in_a_healthy_shop(lone: LoneWorld, world:
         assert await world.shop.contents() == before
         assert (await world.provider.find(foreign)).state == "authorised"
         assert await broken(world) == {}
+
+
+async def test_payments_of_another_installation_on_the_same_account_are_left_alone(
+    lone: LoneWorld, world: World
+) -> None:
+    async with world.working():
+        order = await placed(world)
+        theirs = await taken(lone, uuid4(), installation="staging")
+        copied = await taken(lone, order.order_id, installation="staging", key=f"{order.order_id}:authorise:1")
+        held = await taken(lone, order.order_id, installation="staging", capture="manual")
+
+        found = await reconcile(world)
+
+    assert (found.healed, found.findings) == (0, [])
+    assert [(await world.provider.find(one)).refunded for one in (theirs, copied)] == [0, 0]
+    assert (await world.provider.find(held)).state == "authorised"
+    assert await world.charged(order.order_id) == [2000]
+    assert not {copied, held} & {payment.reference for payment in await world.provider.search(order.order_id)}
+    assert await broken(world) == {}
 
 
 # Workflows that are gone -----------------------------------------------------------------------------------------

@@ -286,7 +286,8 @@ async def test_search_goes_on_over_several_pages(provider: StripeProvider, sandb
     order_id = uuid4()
     await sandbox.fetch(
         "INSERT INTO payment_intents (id, order_id, amount, currency, status, capture_method, metadata) "
-        "SELECT 'pi_' || $1 || n, $1, n, 'gbp', 'requires_payment_method', 'manual', json_build_object('order_id', $1) "
+        "SELECT 'pi_' || $1 || n, $1, n, 'gbp', 'requires_payment_method', 'manual', "
+        "json_build_object('order_id', $1, 'installation', 'unnamed') "
         "FROM generate_series(1, 203) AS n ORDER BY n",
         str(order_id),
     )

@@ -76,8 +76,8 @@ class Steps(World):
         self.sandbox = sandbox
         self.sku = ""
         self.orders = OrderActivities(self.sessions)
-        self.payments = PaymentActivities(self.sessions, self.meddler)
-        self.refunding = RefundActivities(self.sessions, self.meddler)
+        self.payments = PaymentActivities(self.sessions, self.providers)
+        self.refunding = RefundActivities(self.sessions, self.providers)
         self.shipments = ShipmentActivities(self.sessions, timedelta(days=30))
         self.notifications = NotificationActivities(self.sessions, self.mail, JinjaRenderer())
 

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from temporalio.client import Client, WorkflowHistory
 
 from activities.ports import PaymentProvider
+from activities.providers import PaymentProviders
 from clients.orders import Accepted, OrderClient
 from contracts.orders import OrderOutcome, OrderSnapshot, PlaceOrder, order_workflow_id
 from contracts.queues import TaskQueue
@@ -21,9 +22,11 @@ from domain.order_ids import order_id
 from domain.provider_payments import ProviderPaymentState
 from providers.links import StorefrontLinks
 from providers.maildir import LocalMailbox
+from providers.manual import ManualProvider
 from providers.rendering import JinjaRenderer
 from providers.stripe import StripeProvider
 from tests.support.shop import Shop
+from workers.providers import InstallationName
 from workers.wiring import WORK, QueueWork, Resources, create_worker
 
 WAIT = timedelta(seconds=20)
@@ -71,13 +74,22 @@ class World:
     def client(self) -> OrderClient:
         return OrderClient(self.temporal)
 
+    async def installation(self) -> str:
+        """Name this world as its payments at the provider do."""
+        return await InstallationName(self.sessions)()
+
+    @property
+    def providers(self) -> PaymentProviders:
+        """Every provider of this world."""
+        return PaymentProviders(self.provider, ManualProvider(self.sessions))
+
     @property
     def resources(self) -> Resources:
         """What the activities of this world are wired to."""
         links = StorefrontLinks(STOREFRONT, SECRET)
         return Resources(
             self.sessions,
-            self.provider,
+            self.providers,
             self.mail,
             JinjaRenderer(),
             self.temporal,
@@ -245,7 +257,7 @@ class World:
 @asynccontextmanager
 async def open_world(shop: Shop, temporal: Client, sandbox_url: str, api_key: str) -> AsyncIterator[World]:
     """Open a world on servers that run already."""
-    provider = StripeProvider(api_key=api_key, api_base=sandbox_url)
+    provider = StripeProvider(api_key, sandbox_url, installation=InstallationName(shop.sessions))
     try:
         yield World(shop, temporal, provider, KeptMail())
     finally:
