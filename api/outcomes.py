@@ -118,8 +118,9 @@ async def _failure(session: AsyncSession, outcome: OrderOutcome) -> ProblemError
 
 
 def _quote(order: OrderView) -> dict[str, Any]:
-    parts = ("subtotal", "discount", "shipping", "tax", "total")
-    return {part: {"amount": getattr(order, part), "currency": order.currency} for part in parts}
+    parts = ("subtotal", "discount", "shipping", "tax", "tax_included", "total")
+    amounts: dict[str, Any] = {part: {"amount": getattr(order, part), "currency": order.currency} for part in parts}
+    return amounts | {"adjustments": [each.model_dump(mode="json") for each in receipts.adjustments(order)]}
 
 
 async def _row(session: AsyncSession, order_id: UUID) -> OrderView:

@@ -13,6 +13,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "validation_error": (422, "The request is not valid."),
     "unknown_sku": (422, "There is no such article for sale."),
     "currency_mismatch": (422, "The amounts are in different currencies."),
+    "promotion_code_invalid": (422, "A promotion code can not be used."),
     "idempotency_key_reused": (422, "The key was used for another request."),
     "signature_invalid": (400, "The signature is not valid."),
     "signature_stale": (400, "The signature is too old."),

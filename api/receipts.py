@@ -1,17 +1,20 @@
 """What an order looks like."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import quotes
+from api.schemas.adjustments import Adjustment, AdjustmentPart
 from api.schemas.money import Money
 from api.schemas.orders import AwaitedPayment, Order, OrderLine, PaymentAction
 from contracts.orders import order_workflow_id
-from db.carts import CartLineRow, CartRow
+from db.carts import CartRow
 from db.orders import OrderView
 from db.payments import BuyersAction
 from domain import money
 from domain.order_states import OrderStatus, PaymentStatus
-from domain.pricing import PricedLine, quote
+from domain.pricing.explaining import AdjustmentType
 
 
 def show(order: OrderView, action: BuyersAction | None = None) -> Order:
@@ -37,6 +40,9 @@ def show(order: OrderView, action: BuyersAction | None = None) -> Order:
                 quantity=line.quantity,
                 unit_price=amount(line.unit_price),
                 total=amount(line.total),
+                discount=amount(line.discount),
+                tax=amount(line.tax),
+                tax_included=amount(line.tax_included),
             )
             for line in order.lines
         ],
@@ -44,13 +50,33 @@ def show(order: OrderView, action: BuyersAction | None = None) -> Order:
         discount=amount(order.discount),
         shipping=amount(order.shipping),
         tax=amount(order.tax),
+        tax_included=amount(order.tax_included),
         total=amount(order.total),
+        adjustments=adjustments(order),
         refunded=amount(order.refunded),
         shipping_address=order.shipping_address,
         awaited_payment=_awaited(order, action),
         created_at=order.created_at,
         workflow_id=order_workflow_id(order.id),
     )
+
+
+def adjustments(order: OrderView) -> list[Adjustment]:
+    """Show what the total of an order consists of beside its lines."""
+
+    def amount(minor: int) -> Money:
+        return Money(amount=minor, currency=order.currency)
+
+    return [
+        Adjustment(
+            type=AdjustmentType(each.type),
+            code=each.code,
+            label=each.label,
+            amount=amount(each.amount),
+            lines=[AdjustmentPart(line_id=line, amount=amount(part)) for line, part in each.lines],
+        )
+        for each in order.adjustments
+    ]
 
 
 def _awaited(order: OrderView, action: BuyersAction | None) -> AwaitedPayment | None:
@@ -64,14 +90,9 @@ def _awaited(order: OrderView, action: BuyersAction | None) -> AwaitedPayment | 
     )
 
 
-def show_accepted(order_id: UUID, cart: CartRow, lines: Sequence[CartLineRow]) -> Order:
+async def show_accepted(session: AsyncSession, order_id: UUID, cart: CartRow) -> Order:
     """Show an order whose checkout was accepted and has not written it down yet, as its cart says."""
-    priced = [
-        (line, PricedLine(line.sku, line.quantity, money.Money(line.unit_price, cart.currency)))
-        for line in lines
-        if line.unit_price is not None
-    ]
-    price = quote([line for _, line in priced], cart.currency)
+    shown = await quotes.show(session, cart)
     content = {
         "id": order_id,
         "number": None,
@@ -82,21 +103,17 @@ def show_accepted(order_id: UUID, cart: CartRow, lines: Sequence[CartLineRow]) -
         "reason": None,
         "currency": cart.currency,
         "lines": [
-            {
-                "line_id": None,
-                "sku": row.sku,
-                "title": row.title,
-                "quantity": row.quantity,
-                "unit_price": line.unit_price,
-                "total": line.total,
-            }
-            for row, line in priced
+            OrderLine.model_validate(line).model_copy(update={"line_id": None})
+            for line in shown.lines
+            if line.unit_price is not None
         ],
-        "subtotal": price.subtotal,
-        "discount": price.discount,
-        "shipping": price.shipping,
-        "tax": price.tax,
-        "total": price.total,
+        "subtotal": shown.subtotal,
+        "discount": shown.discount,
+        "shipping": shown.shipping,
+        "tax": shown.tax,
+        "tax_included": shown.tax_included,
+        "total": shown.total,
+        "adjustments": [each.model_copy(update={"lines": []}) for each in shown.adjustments],
         "refunded": money.Money.zero(cart.currency),
         "shipping_address": cart.shipping_address,
         "created_at": None,

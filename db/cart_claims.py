@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import carts, people
 from db.carts import CartRow
+from domain.pricing.rules import MOST_CODES
 from models.carts import CartStatus
 
 _CLAIM = text("UPDATE carts SET customer_id = :customer, token_digest = NULL, updated_at = now() WHERE id = :cart")
@@ -59,6 +60,11 @@ UPDATE carts c SET
     email = coalesce(c.email, g.email), phone = coalesce(c.phone, g.phone),
     shipping_address = coalesce(c.shipping_address, g.shipping_address),
     billing_address = coalesce(c.billing_address, g.billing_address),
+    shipping_method = coalesce(c.shipping_method, g.shipping_method),
+    promotion_codes = ARRAY(
+        SELECT code FROM unnest(c.promotion_codes || g.promotion_codes) WITH ORDINALITY AS u (code, n)
+        GROUP BY code ORDER BY min(n) LIMIT :most_codes
+    ),
     updated_at = now()
 FROM carts g
 WHERE c.id = :cart AND g.id = :guests
@@ -89,8 +95,8 @@ async def claim(session: AsyncSession, cart: CartRow, customer_id: UUID) -> Clai
 async def merge(session: AsyncSession, cart: CartRow, customer_id: UUID, *, most: int) -> Claimed:
     """Pour a guest's locked cart into the open cart of its currency that the account has used last.
 
-    Quantities are summed, to `most` a line; contact and addresses fill in what the account's cart lacks. The guest's
-    cart has expired then, empty, and its secret opens nothing. Where it is not open, or there is no other to pour it
+    Quantities are summed, to `most` a line; contact and addresses fill in what the account's cart lacks, codes are
+    added to its own. The guest's cart has expired then, empty, and its secret opens nothing. Where it is not open, or there is no other to pour it
     into, it is claimed as it is. The account has to be locked (`lock_account`).
     """
     into = await _open_cart(session, cart, customer_id) if cart.status is CartStatus.OPEN else None
@@ -98,7 +104,7 @@ async def merge(session: AsyncSession, cart: CartRow, customer_id: UUID, *, most
         return await claim(session, cart, customer_id)
     values = {"cart": into, "guests": cart.id}
     await session.execute(_POUR, {**values, "most": most})
-    await session.execute(_FILL_IN, values)
+    await session.execute(_FILL_IN, {**values, "most_codes": MOST_CODES})
     await session.execute(_CLOSE, {**values, "customer": customer_id})
     return Claimed(await carts.lock(session, into), await _claim_orders(session, cart, customer_id))
 

@@ -154,6 +154,20 @@ class OrderLineView:
     quantity: int
     unit_price: int
     total: int
+    discount: int
+    tax: int
+    tax_included: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustmentView:
+    """A part of an order's total; `lines` are its parts by line, what they do not sum up to is of the whole order."""
+
+    type: str
+    code: str
+    label: str
+    amount: int
+    lines: tuple[tuple[UUID, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +188,7 @@ class OrderView:
     discount: int
     shipping: int
     tax: int
+    tax_included: int
     total: int
     refunded: int
     shipping_address: dict[str, Any] | None
@@ -181,6 +196,7 @@ class OrderView:
     decline_code: str | None
     payment_deadline: datetime | None
     payment_retry_at: datetime | None
+    adjustments: tuple[AdjustmentView, ...]
     lines: tuple[OrderLineView, ...]
 
 
@@ -213,14 +229,19 @@ class OrderSearch:
 
 _VIEW = """
 SELECT o.id, o.number, o.cart_id, o.customer_id, c.token_digest, o.status, o.payment_status, o.needs_operator,
-       o.reason, o.currency, o.subtotal_amount, o.discount_amount, o.shipping_amount, o.tax_amount, o.total_amount,
-       o.refunded_amount, o.shipping_address, o.created_at,
+       o.reason, o.currency, o.subtotal_amount, o.discount_amount, o.shipping_amount, o.tax_amount,
+       o.tax_included_amount, o.total_amount, o.refunded_amount, o.shipping_address, o.created_at,
        (SELECT p.code FROM payment_operations p
          WHERE p.order_id = o.id AND p.attempt = o.payment_attempt AND p.operation IN ('authorise', 'capture')
            AND p.state IN ('declined', 'action_required') LIMIT 1) AS decline_code,
        o.payment_deadline, o.payment_retry_at,
+       (SELECT json_agg(json_build_array(a.type, a.code, a.label, a.amount, a.lines) ORDER BY a.position) FROM (
+           SELECT position, type, code, label, sum(amount)::bigint AS amount,
+                  json_agg(json_build_array(line_id, amount) ORDER BY id) FILTER (WHERE line_id IS NOT NULL) AS lines
+           FROM order_adjustments WHERE order_id = o.id GROUP BY position, type, code, label) a) AS adjustments,
        coalesce((SELECT json_agg(json_build_array(l.line_id, l.sku, l.title, l.quantity, l.unit_price_amount,
-         l.total_amount) ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id), '[]') AS lines
+         l.total_amount, l.discount_amount, l.tax_amount, l.tax_included_amount) ORDER BY l.position)
+         FROM order_lines l WHERE l.order_id = o.id), '[]') AS lines
 FROM orders o JOIN carts c ON c.id = o.cart_id
 """
 
@@ -296,6 +317,13 @@ async def add_note(session: AsyncSession, order_id: UUID, note_id: UUID, text_: 
 
 
 def _view(row: Any) -> OrderView:
-    *columns, lines = row
-    found = lines if isinstance(lines, list) else json.loads(lines)
-    return OrderView(*(*columns, tuple(OrderLineView(UUID(line[0]), *line[1:]) for line in found)))
+    *columns, adjustments, lines = row
+    parts = tuple(
+        AdjustmentView(*(*part, tuple((UUID(line), amount) for line, amount in of_lines or ())))
+        for *part, of_lines in _json(adjustments) or ()
+    )
+    return OrderView(*(*columns, parts, tuple(OrderLineView(UUID(line[0]), *line[1:]) for line in _json(lines))))
+
+
+def _json(document: Any) -> Any:
+    return json.loads(document) if isinstance(document, str) else document

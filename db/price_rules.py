@@ -26,6 +26,7 @@ from domain.pricing.promotions import (
 from domain.pricing.rules import Choice, ExplainedQuote, Offer, PriceRules
 from domain.pricing.shipping import Band, Measure, ShippingMethod
 from domain.pricing.taxes import UNTAXED, Rounding, TaxRules
+from models.columns import utc_now
 from models.pricing import EffectKind
 
 # What applies by itself has to be on; of a code that was typed the buyer is told why it is not. What an order of this
@@ -122,6 +123,11 @@ async def of_cart(
     }
     row = (await session.execute(_RULES, values)).mappings().one()
     return CartRules(cart, _rules(row, cart.currency), _above(row["tree"]))
+
+
+def none(cart: CartRow) -> CartRules:
+    """Return no rules at all: what a cart without lines needs."""
+    return CartRules(cart, PriceRules(utc_now()), {})
 
 
 def method(document: Mapping[str, Any], currency: str) -> ShippingMethod:

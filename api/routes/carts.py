@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import quotes
+from api import cart_choices, quotes
 from api.access import own_cart, own_cart_locked
 from api.audience import PUBLIC
 from api.deps import CallerDep, Needs, OutboxDep, Owns, Read, ResourcesDep, SettingsDep, UserId, Write
@@ -114,14 +114,17 @@ async def get_cart(cart_id: UUID, session: Read, caller: _Reader) -> Cart:
 
 @router.patch("/{cart_id}", responses=_ON_CHANGE)
 async def change_cart(cart_id: UUID, body: CartChanges, session: Write, caller: _Writer) -> Cart:
-    """Change contact and addresses; what is left out stays. Addresses are validated for their country.
+    """Change contact, addresses, shipping method and promotion codes; what is left out stays.
 
-    The scope `orders:import` may send addresses as another system has kept them.
+    Addresses are validated for their country; the scope `orders:import` may send them as another system has kept them.
+    A code that can be used no more later stays, changes nothing, and is told as a problem of the cart's adjustments.
     """
-    cart = await _locked(session, caller, cart_id)
+    before = await _locked(session, caller, cart_id)
     changes = (body if caller.may(Scope.ORDERS_IMPORT) else _deliverable(body)).columns()
-    if changes:
-        cart = await carts.change(session, cart.id, changes)
+    if not changes:
+        return await quotes.show(session, before)
+    cart = await carts.change(session, before.id, changes)
+    await cart_choices.check(session, before, cart, body)
     return await quotes.show(session, cart)
 
 
@@ -153,9 +156,12 @@ async def remove_cart_line(cart_id: UUID, sku: Sku, session: Write, caller: _Wri
 
 @router.get("/{cart_id}/shipping-methods", responses=problems(401, 404))
 async def list_shipping_methods(cart_id: UUID, session: Read, caller: _Reader) -> Page[ShippingMethod]:
-    """List the ways in which a cart can be sent: none until there are some, and none is needed."""
-    await own_cart(session, caller, cart_id)
-    return Page[ShippingMethod](items=[])
+    """List the ways in which a cart can be sent to its address, with what each costs this cart.
+
+    A shop without shipping zones has none, and needs none.
+    """
+    cart = await own_cart(session, caller, cart_id)
+    return Page[ShippingMethod](items=await cart_choices.shipping_methods(session, cart))
 
 
 def _deliverable(changes: CartChanges) -> CartChanges:

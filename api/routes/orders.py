@@ -20,7 +20,7 @@ from api.security import Caller, Scope
 from api.waiting import Wait
 from clients.orders import Accepted
 from contracts.orders import Cancel, Pay
-from db import carts, orders, payments
+from db import orders, payments
 from db.orders import OrderSearch
 from domain.errors import IllegalStepError, NotFoundError, UnauthenticatedError
 from domain.order_states import ENDED, OrderStatus
@@ -158,7 +158,7 @@ async def _own(resources: Resources, caller: Caller, order_id: UUID) -> Order:
         raise NotFoundError("no such order")
     async with resources.reads() as session:
         cart = await own_cart(session, caller, cart_id)
-        return receipts.show_accepted(order_id, cart, await carts.lines(session, cart))
+        return await receipts.show_accepted(session, order_id, cart)
 
 
 async def _keep_note(resources: Resources, caller: Caller, order_id: UUID, note_id: UUID, words: str) -> None:

@@ -7,8 +7,22 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from api.schemas.addresses import Address
-from api.schemas.fields import MOST_LINES, Currency, Email, Input, Output, Phone, Quantity, Sku, text
+from api.schemas.adjustments import Adjustment
+from api.schemas.fields import (
+    MOST_LINES,
+    Currency,
+    Email,
+    Input,
+    MethodCode,
+    Output,
+    Phone,
+    PromotionCode,
+    Quantity,
+    Sku,
+    text,
+)
 from api.schemas.money import Money, Price
+from domain.pricing.rules import MOST_CODES
 from models.carts import CartStatus
 
 
@@ -26,14 +40,17 @@ class CartChanges(Input):
     phone: Phone | None = Field(default=None, description="E.164")
     shipping_address: Address | None = None
     billing_address: Address | None = None
-    shipping_method: None = Field(default=None, description="There are none yet.")
-    promotion_codes: Annotated[list[str], Field(max_length=0)] | None = Field(
-        default=None, description="There are none yet."
+    shipping_method: MethodCode | None = Field(default=None, description="One of the cart's shipping methods.")
+    promotion_codes: Annotated[list[PromotionCode], Field(max_length=MOST_CODES)] | None = Field(
+        default=None, description="All that are to apply, in any case."
     )
 
     def columns(self) -> dict[str, Any]:
         """Return what is to be written, by column; an address with all its parts."""
-        return self.model_dump(include=self.model_fields_set - {"shipping_method", "promotion_codes"})
+        columns = self.model_dump(include=self.model_fields_set)
+        if "promotion_codes" in columns:
+            columns["promotion_codes"] = list(dict.fromkeys(columns["promotion_codes"] or ()))
+        return columns
 
 
 class LineQuantity(Input):
@@ -82,6 +99,9 @@ class CartLine(Output):
     quantity: int
     unit_price: Money | None
     total: Money | None
+    discount: Money
+    tax: Money
+    tax_included: Money
     problems: list[LineProblem]
 
 
@@ -104,7 +124,9 @@ class Cart(Output):
     discount: Money
     shipping: Money
     tax: Money
+    tax_included: Money = Field(description="Contained in the prices: told, not added.")
     total: Money
+    adjustments: list[Adjustment] = Field(description="What the total consists of beside the lines.")
 
 
 class OpenedCart(Cart):

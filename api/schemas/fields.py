@@ -70,6 +70,12 @@ Country = Annotated[
     str, StringConstraints(max_length=2), AfterValidator(_country), Field(description="ISO 3166-1 alpha-2")
 ]
 Currency = Annotated[str, StringConstraints(max_length=3), AfterValidator(_currency), Field(description="ISO 4217")]
+PromotionCode = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, to_upper=True, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$"),
+]
+MethodCode = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9_-]+$")]
+TaxCategory = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_PRINTABLE)]
 Amount = Annotated[int, Field(strict=True, ge=0, le=MOST_MONEY, description="In minor units: pence, cents.")]
 Quantity = Annotated[int, Field(strict=True, ge=1, le=MOST_QUANTITY)]
 Moment = Annotated[datetime, AfterValidator(_aware)]

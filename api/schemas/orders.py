@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from api.schemas.adjustments import Adjustment
 from api.schemas.fields import Input, Line, Output, text
 from api.schemas.money import Money, Price
 from domain.order_states import OrderStatus, PaymentStatus
@@ -51,6 +52,9 @@ class OrderLine(Output):
     quantity: int
     unit_price: Money
     total: Money
+    discount: Money
+    tax: Money
+    tax_included: Money
 
 
 class PaymentAction(Output):
@@ -85,7 +89,9 @@ class Order(Output):
     discount: Money
     shipping: Money
     tax: Money
+    tax_included: Money = Field(description="Contained in the prices: told, not added.")
     total: Money
+    adjustments: list[Adjustment] = Field(description="What the total consists of beside the lines.")
     refunded: Money
     shipping_address: dict[str, Any] | None
     awaited_payment: AwaitedPayment | None = Field(default=None, description="Only while a payment is required.")

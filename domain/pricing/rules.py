@@ -14,6 +14,9 @@ from domain.pricing.quote import Quote, UnshippableError, quote
 from domain.pricing.shipping import ShippingMethod
 from domain.pricing.taxes import MILLION, UNTAXED, TaxRules
 
+MOST_CODES = 10
+"""So many codes a cart may have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:

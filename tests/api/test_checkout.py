@@ -59,13 +59,24 @@ async def test_a_checkout_names_the_order_by_its_cart_and_shows_it_when_it_is_pl
         "reason": None,
         "currency": "GBP",
         "lines": [
-            {"sku": buyer.sku, "title": "Enamel mug", "quantity": 2, "unit_price": gbp(1000), "total": gbp(2000)}
+            {
+                "sku": buyer.sku,
+                "title": "Enamel mug",
+                "quantity": 2,
+                "unit_price": gbp(1000),
+                "total": gbp(2000),
+                "discount": gbp(0),
+                "tax": gbp(0),
+                "tax_included": gbp(0),
+            }
         ],
         "subtotal": gbp(2000),
         "discount": gbp(0),
         "shipping": gbp(0),
         "tax": gbp(0),
+        "tax_included": gbp(0),
         "total": gbp(2000),
+        "adjustments": [],
         "refunded": gbp(0),
         "shipping_address": WHOLE_ADDRESS,
         "awaited_payment": None,
@@ -186,7 +197,9 @@ async def test_a_changed_price_comes_with_the_new_quote(buyer: Buyer, orders: Or
         "discount": gbp(0),
         "shipping": gbp(0),
         "tax": gbp(0),
+        "tax_included": gbp(0),
         "total": gbp(2000),
+        "adjustments": [],
     }
 
 
