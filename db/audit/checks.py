@@ -21,6 +21,7 @@ class Subject(StrEnum):
     """The table that a check looks through."""
 
     CARTS = "carts"
+    ERASURES = "erasures"
     NOTIFICATIONS = "notifications"
     ORDER_EVENTS = "order_events"
     ORDER_LINES = "order_lines"

@@ -31,6 +31,8 @@ class Limits:
     message: timedelta = timedelta(days=1)
     claim: timedelta = timedelta(hours=1)
     """How long after it ran out a claim on a message may still stand."""
+    erasure: timedelta = timedelta(days=1)
+    """How long an account may be closed and not erased, once none of its orders is under way any more."""
 
     def at_rest(self) -> Self:
         """Return the limits for a system in which nothing is under way any more."""
@@ -55,4 +57,5 @@ def parameters(limits: Limits, *, settled: bool) -> Mapping[str, object]:
         "message": applied.message,
         "refund": applied.refund,
         "claim": applied.claim,
+        "erasure": applied.erasure,
     }

@@ -73,6 +73,18 @@ SELECT id, order_id, user_id, template, state, attempts, code, created_at FROM n
 WHERE state IN ('pending', 'sending') AND created_at <= now() - CAST(:message AS interval)
 """
 
+# An order that is under way, or was until a moment ago, keeps its person.
+_UNERASED = """
+SELECT e.user_id, e.requested_at, u.erased_at FROM erasures e JOIN users u ON u.id = e.user_id
+WHERE e.completed_at IS NULL AND e.requested_at <= now() - CAST(:erasure AS interval) AND NOT EXISTS (
+    SELECT FROM orders o
+    WHERE (o.customer_id = e.user_id OR (o.customer_id IS NULL AND lower(o.email) = lower(u.email)))
+      AND ((o.status <> ALL(CAST(:ended AS text[])) AND o.status <> 'delivered') OR o.needs_operator
+           OR o.refunding_amount > 0 OR o.payment_status = 'disputed'
+           OR o.updated_at > now() - CAST(:erasure AS interval))
+)
+"""
+
 _MESSAGES = Subject.NOTIFICATIONS
 
 NO_MESSAGE_TWICE = Invariant(
@@ -98,5 +110,6 @@ NOTHING_FORGOTTEN = Invariant(
         Check("cancelling_is_undone", "a cancellation is carried out in time", Subject.ORDERS, _CANCELLING),
         Check("unpaid_expires", "an unpaid order ends at its deadline", Subject.ORDERS, _UNPAID),
         Check("message_is_delivered", "a message is delivered in time", _MESSAGES, _UNDELIVERED),
+        Check("erasure_completes", "an account that was closed is erased in time", Subject.ERASURES, _UNERASED),
     ),
 )

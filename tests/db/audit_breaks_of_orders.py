@@ -2,6 +2,11 @@
 
 from tests.db.audited_shop import breaking
 
+CLOSED = """
+WITH closed AS (INSERT INTO users (id, email) VALUES (:placed, 'gone@example.com') RETURNING id)
+INSERT INTO erasures (user_id, requested_at) SELECT id, now() - interval '25 hours' FROM closed
+"""
+
 BREAKS = [
     # I4
     breaking(
@@ -190,6 +195,12 @@ BREAKS = [
         order_id=None,
         user_id=":placed",
         state="pending",
+    ),
+    breaking(
+        "erasure_completes",
+        CLOSED,
+        user_id=":placed",
+        erased_at=None,
     ),
     # I9
     breaking(

@@ -13,6 +13,7 @@ from db.audit.snapshot import snapshot
 from db.engine import create_engine
 from providers.stripe import StripeProvider
 from tests.db import audit_breaks_of_money, audit_breaks_of_orders
+from tests.db.audit_breaks_of_orders import CLOSED
 from tests.db.audited_shop import AuditedShop, Break, broken, found_after
 from tests.support.postgres import PostgresForTests
 from tests.support.sandbox import SECRET_KEY, SandboxForTests, running_sandbox
@@ -95,6 +96,28 @@ async def test_placed_order_that_was_not_paid_in_full_is_found_once_settled(shop
     assert await found_after(shop, less) == {}
     [row] = (await found_after(shop, less, settled=True))["money_is_owed"].rows
     assert (row["order_id"], row["total"], row["captured"]) == (str(shop.orders["placed"]), 2000, 1500)
+
+
+@pytest.mark.parametrize(
+    "kept_by",
+    [
+        "customer_id = :placed, updated_at = :long_ago",
+        "email = 'Gone@Example.com', updated_at = :long_ago",
+        "customer_id = :placed, status = 'delivered', needs_operator = true, updated_at = :long_ago",
+        "customer_id = :placed, status = 'delivered', updated_at = now()",
+    ],
+)
+async def test_erasure_that_an_order_keeps_waiting_is_not_late(shop: AuditedShop, kept_by: str) -> None:
+    order = f"UPDATE orders SET {kept_by} WHERE id = :placed".replace(":long_ago", "now() - interval '2 days'")
+    assert "erasure_completes" not in await found_after(shop, (CLOSED, order))
+
+
+async def test_erasure_is_late_once_its_orders_are_over(shop: AuditedShop) -> None:
+    over = (
+        "UPDATE orders SET customer_id = :placed, status = 'delivered', updated_at = now() - interval '25 hours'"
+        " WHERE id = :placed"
+    )
+    assert "erasure_completes" in await found_after(shop, (CLOSED, over))
 
 
 async def test_all_broken_rows_are_counted_and_the_first_hundred_shown(shop: AuditedShop) -> None:
