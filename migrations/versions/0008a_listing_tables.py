@@ -37,11 +37,19 @@ CREATE FUNCTION place_products(changed uuid[]) RETURNS void LANGUAGE sql AS $$
             GROUP BY 1, 2
         ) x USING (product_id)
     ), listings_gone AS (
-        DELETE FROM listings l WHERE l.product_id = ANY (changed)
-            AND (l.category_id, l.product_id) NOT IN (SELECT category_id, product_id FROM placed)
+        DELETE FROM listings l USING (
+            SELECT c.product_id, array_agg(t.category_id) AS places
+            FROM unnest(changed) AS c (product_id) LEFT JOIN placed t USING (product_id)
+            GROUP BY 1
+        ) truth
+        WHERE l.product_id = truth.product_id AND (l.category_id = ANY (truth.places)) IS NOT TRUE
     ), prices_gone AS (
-        DELETE FROM listed_prices l WHERE l.product_id = ANY (changed)
-            AND (l.category_id, l.currency, l.product_id) NOT IN (SELECT category_id, currency, product_id FROM priced)
+        DELETE FROM listed_prices l USING (
+            SELECT c.product_id, array_agg(t.category_id || t.currency) AS places
+            FROM unnest(changed) AS c (product_id) LEFT JOIN priced t USING (product_id)
+            GROUP BY 1
+        ) truth
+        WHERE l.product_id = truth.product_id AND (l.category_id || l.currency = ANY (truth.places)) IS NOT TRUE
     ), listed AS (
         INSERT INTO listings AS l (category_id, product_id, created_at, title)
         SELECT t.category_id, t.product_id, p.created_at, p.title FROM placed t JOIN products p ON p.id = t.product_id
