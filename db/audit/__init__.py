@@ -1,8 +1,9 @@
 """The audit's queries: for each invariant of the design, the rows that break it."""
 
 from db.audit.checks import Invariant
-from db.audit.orders import LEGAL_PATH, ONE_ORDER_A_CART, TOTAL_ADDS_UP
+from db.audit.orders import LEGAL_PATH, ONE_ORDER_A_CART
 from db.audit.payments import MONEY_AGREES
+from db.audit.prices import CODES_AGREE, TOTAL_ADDS_UP
 from db.audit.shipments import SENT_AS_ORDERED
 from db.audit.stock import NOT_OVERSOLD, STOCK_AGREES
 from db.audit.waiting import NO_MESSAGE_TWICE, NOTHING_FORGOTTEN
@@ -19,4 +20,5 @@ INVARIANTS: tuple[Invariant, ...] = (
     NOTHING_FORGOTTEN,
     TOTAL_ADDS_UP,
     SENT_AS_ORDERED,
+    CODES_AGREE,
 )

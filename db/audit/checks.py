@@ -20,6 +20,7 @@ Row = Mapping[str, Cell]
 class Subject(StrEnum):
     """The table that a check looks through."""
 
+    BACKORDERS = "backorders"
     CARTS = "carts"
     ERASURES = "erasures"
     NOTIFICATIONS = "notifications"
@@ -27,11 +28,14 @@ class Subject(StrEnum):
     ORDER_LINES = "order_lines"
     ORDERS = "orders"
     PAYMENT_OPERATIONS = "payment_operations"
+    PROMOTIONS = "promotions"
+    REDEMPTIONS = "promotion_redemptions"
     REFUNDS = "refunds"
     RESERVATIONS = "reservations"
     SHIPMENTS = "shipments"
     STOCK_LEVELS = "stock_levels"
     STOCK_MOVEMENTS = "stock_movements"
+    STOCK_POLICIES = "stock_policies"
 
 
 @dataclass(frozen=True, slots=True)

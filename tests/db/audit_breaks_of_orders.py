@@ -218,6 +218,30 @@ BREAKS = [
         order_id=":placed",
         subtotal=2001,
         lines=2000,
+        also="total_is_explained discount_is_lines",
+    ),
+    breaking(
+        "total_is_explained",
+        "INSERT INTO order_adjustments (order_id, position, type, code, label, amount)"
+        " VALUES (:placed, 0, 'tax', 'standard', 'VAT 20%', 1)",
+        order_id=":placed",
+        tax=0,
+        explained_tax=1,
+    ),
+    breaking(
+        "discount_is_lines",
+        "UPDATE order_lines SET discount_amount = 1999 WHERE order_id = :given",
+        order_id=":given",
+        discount=2000,
+        lines=1999,
+        also="lines_bear_parts",
+    ),
+    breaking(
+        "lines_bear_parts",
+        "UPDATE order_lines SET tax_included_amount = 3 WHERE order_id = :given",
+        order_id=":given",
+        tax_included=3,
+        explained_tax_included=0,
     ),
     breaking(
         "line_is_price",
@@ -228,5 +252,21 @@ BREAKS = [
         quantity=2,
         total=1999,
         also="subtotal_is_lines",
+    ),
+    # I11
+    breaking(
+        "uses_are_redemptions",
+        "UPDATE promotions SET uses = 0",
+        code="ALLFREE",
+        uses=0,
+        live=1,
+    ),
+    breaking(
+        "redemption_fits_state",
+        "UPDATE promotion_redemptions SET state = 'released' WHERE order_id = :given",
+        "UPDATE promotions SET uses = 0",
+        order_id=":given",
+        status="placed",
+        redemption="released",
     ),
 ]

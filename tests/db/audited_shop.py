@@ -19,6 +19,7 @@ from domain.captures import CapturePolicy
 from domain.money import Money
 from domain.order_ids import operation_key
 from models.payments import PaymentOperationKind
+from tests.support.prices import Prices
 from tests.support.steps import Steps, another_card, attempt, authorise, cancel, capture, insist, reverse
 
 DECLINED_CARD = "pm_card_chargeDeclinedInsufficientFunds"
@@ -50,6 +51,7 @@ class AuditedShop:
         self._keep("buried", await self._buried())
         self._keep("pending", await self._pending())
         self._keep("cancelling", await self._cancelling())
+        self._keep("given", await self._given())
 
     def _keep(self, name: str, order: PlaceOrder) -> None:
         self.orders[name], self.carts[name], self.skus[name] = order.order_id, order.cart_id, self.steps.sku
@@ -154,6 +156,17 @@ class AuditedShop:
         async with self.steps.sessions.begin() as session:
             await payments.fence(session, order.order_id, kind, 1, "stripe")
             await payments.learn_captured(session, operation_key(order.order_id, kind, 1), 2000, "pi_learnt")
+        return order
+
+    async def _given(self) -> PlaceOrder:
+        """Place an order that a code has made free."""
+        order = await self.steps.buyer()
+        await Prices(self.steps.shop).promotion("ALLFREE", basis_points=10_000, use_limit=1)
+        await self.steps.shop.run(
+            "UPDATE carts SET promotion_codes = ARRAY['ALLFREE'] WHERE id = :id", id=order.cart_id
+        )
+        await attempt(self.steps.orders.open, order)
+        await attempt(self.steps.orders.place, OrderStep(order.order_id))
         return order
 
     def values(self) -> dict[str, object]:
