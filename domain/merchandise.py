@@ -31,7 +31,8 @@ class DescribedVariant:
     """An article. Amounts are minor units of the file's currency, `weight` is in grams.
 
     `sku` is what the article is called where the shop has none with these options yet; `named` tells whether the file
-    itself said so. `line` is where the file describes it. A price that is None leaves the article's prices alone.
+    itself said so. `line` is where the file describes it. A price that is None leaves the article's prices alone;
+    with one, `compare_at` counts, unless the file is silent about that (`keeps_compare_at`).
     """
 
     line: int
@@ -41,6 +42,7 @@ class DescribedVariant:
     options: tuple[tuple[str, str], ...] = ()
     amount: int | None = None
     compare_at: int | None = None
+    keeps_compare_at: bool = False
     quantity: int = 0
     backorder: bool | None = None
     weight: int | None = None

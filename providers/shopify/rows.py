@@ -92,6 +92,7 @@ class Row:
             options=chosen,
             amount=price,
             compare_at=compare_at,
+            keeps_compare_at=not self.has("Variant Compare At Price"),
             quantity=values.quantity("Variant Inventory Qty", self.cell("Variant Inventory Qty")),
             backorder=self._backorder(),
             weight=self._weight(),

@@ -95,7 +95,7 @@ def test_columns_that_are_missing_say_nothing() -> None:
         line=2,
         slug="mug",
         title="Mug",
-        variants=(DescribedVariant(line=2, sku="mug", named=False, title="", amount=500),),
+        variants=(DescribedVariant(line=2, sku="mug", named=False, title="", amount=500, keeps_compare_at=True),),
     )
 
 
