@@ -80,6 +80,18 @@ class OrderActivities(contract.OrderActivities):
         async with self._step() as session:
             return await awaited_payments.answer_payment(session, request)
 
+    @activity.defn(name="orders.note_collected")
+    async def note_collected(self, request: OrderStep) -> OrderSnapshot:
+        """Record that money which is paid at delivery is here."""
+        async with self._step() as session:
+            return await awaited_payments.note_collected(session, request.order_id)
+
+    @activity.defn(name="orders.let_go")
+    async def let_go(self, request: OrderStep) -> OrderSnapshot:
+        """Release the stock of an order that is being undone, while its money is still on its way back."""
+        async with self._step() as session:
+            return await checkout.let_go(session, request.order_id)
+
     @activity.defn(name="orders.note_dispute")
     async def note_dispute(self, request: NoteDispute) -> OrderSnapshot:
         """Record a dispute and call an operator; or that it is over, and that none is needed for it any more."""

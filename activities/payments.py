@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
-from uuid import UUID
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -35,8 +34,8 @@ from contracts.payments import (
 from db import payments, refunds
 from db.engine import Sessions, single_statements
 from db.payments import Books, Operation
+from domain.captures import CapturePolicy
 from domain.declines import DeclineKind, kind_of
-from domain.money import Money
 from domain.order_ids import provider_key
 from domain.payment_methods import METHOD_UNAVAILABLE, provider_of
 from domain.provider_payments import (
@@ -71,7 +70,7 @@ class PaymentActivities(contract.PaymentActivities):
         async with _provider_step():
             provider = provider_of(request.payment_method)
             operation = await self._begin(Kind.AUTHORISE, request, provider=provider)
-            if operation.state is not State.STARTED:
+            if operation.state not in {State.STARTED, State.ACTION_REQUIRED}:
                 return _answer_of(operation)
             if operation.reference is None and not self._providers.offers(request.payment_method):
                 return await self._finish(operation, State.DECLINED, METHOD_UNAVAILABLE)
@@ -123,7 +122,7 @@ class PaymentActivities(contract.PaymentActivities):
             noted = await payments.await_buyer(session, operation.key, code, payment.client_secret)
         if not noted:
             return await self._overtaken(operation)
-        return _answer_of(replace(operation, state=State.ACTION_REQUIRED, code=code))
+        return PaymentAnswer(PaymentDecision.ACTION_REQUIRED, code, until=payment.action_until)
 
     @activity.defn(name="payments.look_up")
     async def look_up(self, request: LookUpPayment) -> PaymentLookedUp:
@@ -151,9 +150,11 @@ class PaymentActivities(contract.PaymentActivities):
             )
         async with self._statements() as session:
             books = await payments.books(session, operation.order_id, operation.attempt)
-        return PaymentLookedUp(
-            PaymentAnswer(PaymentDecision.APPROVED), disputed=payment.disputed, finding=_finding(payment, books)
-        )
+        approved = PaymentAnswer(PaymentDecision.APPROVED)
+        if books.policy is CapturePolicy.DELIVERY and payment.captured and not books.captured:
+            taken = await self._take(CapturePayment(operation.order_id, operation.attempt, operation.amount))
+            return PaymentLookedUp(approved, collected=taken.decision is PaymentDecision.APPROVED)
+        return PaymentLookedUp(approved, disputed=payment.disputed, finding=_finding(payment, books))
 
     async def _failed_late(self, payment: ProviderPayment) -> bool:
         keys = [one.key for one in payment.refunds if one.key and one.state is RefundState.FAILED]
@@ -166,17 +167,20 @@ class PaymentActivities(contract.PaymentActivities):
     async def capture(self, request: CapturePayment) -> PaymentAnswer:
         """Capture once what was authorised."""
         async with _provider_step():
-            async with self._statements() as session:
-                authorised = await payments.find(session, request.order_id, Kind.AUTHORISE, request.attempt)
-            if authorised is None or authorised.state is not State.SUCCEEDED:
-                raise _fenced("an authorisation that did not succeed")
-            operation = await self._begin_capture(request, authorised)
-            if operation.state is not State.STARTED:
-                return _answer_of(operation)
-            payment = await self._capture(operation, last=request.last, whole=request.n is None)
-            if has_taken(payment, operation.key):
-                return await self._finish(operation, State.SUCCEEDED)
-            return await self._conclude(operation, payment, ProviderPaymentState.CAPTURED)
+            return await self._take(request)
+
+    async def _take(self, request: CapturePayment) -> PaymentAnswer:
+        async with self._statements() as session:
+            authorised = await payments.find(session, request.order_id, Kind.AUTHORISE, request.attempt)
+        if authorised is None or authorised.state is not State.SUCCEEDED:
+            raise _fenced("an authorisation that did not succeed")
+        operation = await self._begin_capture(request, authorised)
+        if operation.state is not State.STARTED:
+            return _answer_of(operation)
+        payment = await self._capture(operation, last=request.last, whole=request.n is None)
+        if has_taken(payment, operation.key):
+            return await self._finish(operation, State.SUCCEEDED)
+        return await self._conclude(operation, payment, ProviderPaymentState.CAPTURED)
 
     async def _begin_capture(self, request: CapturePayment, authorised: Operation) -> Operation:
         """Write the capture down, or find the one that was written with its shipment."""
@@ -310,7 +314,9 @@ def _fenced(key: str) -> ApplicationError:
 
 
 def _sum_up(reversals: Sequence[PaymentReversed]) -> PaymentReversed:
-    """Tell of several attempts what has moved most."""
+    """Tell of several attempts what has moved most, or that something is still to come."""
+    if any(one.reversal is Reversal.UNDER_WAY for one in reversals):
+        return PaymentReversed(Reversal.UNDER_WAY)
     refunded = [one for one in reversals if one.reversal is Reversal.REFUNDED]
     if refunded:
         return PaymentReversed(Reversal.REFUNDED, sum(one.amount for one in refunded))

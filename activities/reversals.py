@@ -94,19 +94,20 @@ class Reversals:
             await payments.finish(session, operation_key(order_id, Kind.VOID, attempt), State.ABANDONED)
         while operation := await self._next_refund(order_id, attempt):
             provider = self._providers.named(operation.provider)
-            await self._give_back(provider, operation, await provider.find(payment.reference))
+            if not await self._give_back(provider, operation, await provider.find(payment.reference)):
+                return PaymentReversed(Reversal.UNDER_WAY)
         return PaymentReversed(Reversal.REFUNDED, payment.captured)
 
     async def _next_refund(self, order_id: UUID, attempt: int) -> Operation | None:
         async with self._sessions.begin() as session:
             return await refunds.start_rest(session, order_id, attempt)
 
-    async def _give_back(self, provider: PaymentProvider, operation: Operation, payment: ProviderPayment) -> None:
-        """Carry one refund out, less what was given back by hand.
+    async def _give_back(self, provider: PaymentProvider, operation: Operation, payment: ProviderPayment) -> bool:
+        """Carry one refund out, less what was given back by hand. False: it is under way.
 
         Raises:
             ApplicationError: `refund_refused`.
-            ProviderUnavailableError: it is under way.
+            ProviderUnavailableError: the outcome is unknown.
         """
         state = RefundState.SUCCEEDED
         known = refund_of(payment, operation.key)
@@ -120,11 +121,12 @@ class Reversals:
                 await self._finish(operation, State.DECLINED, refused.code)
                 raise refusal("refund_refused", "The payment provider refuses the refund.") from refused
         if state is RefundState.PENDING:
-            raise ProviderUnavailableError("the refund is under way")
+            return False
         if state is RefundState.FAILED:
             await self._finish(operation, State.DECLINED, state)
             raise refusal("refund_refused", "The refund has failed at the payment provider.")
         await self._finish(operation, State.SUCCEEDED)
+        return True
 
     async def _finish(self, operation: Operation, state: State, code: str | None = None) -> None:
         async with self._statements() as session:

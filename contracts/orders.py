@@ -328,6 +328,16 @@ class OrderActivities:
         """Go on with an attempt that has waited for the buyer's bank."""
         raise NotImplementedError
 
+    @activity.defn(name="orders.note_collected")
+    async def note_collected(self, request: OrderStep) -> OrderSnapshot:
+        """Record that money which is paid at delivery is here."""
+        raise NotImplementedError
+
+    @activity.defn(name="orders.let_go")
+    async def let_go(self, request: OrderStep) -> OrderSnapshot:
+        """Release the stock of an order that is being undone, while its money is still on its way back."""
+        raise NotImplementedError
+
     @activity.defn(name="orders.note_dispute")
     async def note_dispute(self, request: NoteDispute) -> OrderSnapshot:
         """Record a dispute and call an operator; or that it is over, and that none is needed for it any more."""

@@ -1,6 +1,7 @@
 """Payment steps: calls to the provider, on their own queue."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -68,12 +69,14 @@ class PaymentDecision(StrEnum):
 class PaymentAnswer:
     """The provider's answer to an authorisation or a capture; `code` says why it was declined.
 
-    A decline that `passes` may be none later, with the same payment method.
+    A decline that `passes` may be none later, with the same payment method. `until` is how long the buyer may take who
+    has to act, where that is not for the shop to say.
     """
 
     decision: PaymentDecision
     code: str | None = None
     passes: bool = False
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +84,13 @@ class PaymentLookedUp:
     """What a provider says of an attempt. The books agree with `answer` by now.
 
     `answer` is None where the attempt came to nothing, or was undone since. `finding` is a code for what the books can
-    not explain, and a person has to look at.
+    not explain, and a person has to look at. `collected`: money that is paid at delivery is here.
     """
 
     answer: PaymentAnswer | None = None
     disputed: bool = False
     finding: str | None = None
+    collected: bool = False
 
 
 class Reversal(StrEnum):
@@ -95,6 +99,8 @@ class Reversal(StrEnum):
     NOTHING_TAKEN = "nothing_taken"
     VOIDED = "voided"
     REFUNDED = "refunded"
+    UNDER_WAY = "under_way"
+    """Money is being given back: what it comes to has to be looked up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Orders that wait for their payment: for another card, for the buyer's bank, or for the next retry."""
 
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.orders import AnswerPayment, NoteDispute, OrderSnapshot, RequirePayment, RetryPayment
 from db import carts, inventory, notifications, order_log, orders, redemptions
 from db.checkout import refuse
+from domain.captures import CapturePolicy
 from domain.order_states import EventType, FailureReason, OrderStatus
+from domain.payment_methods import AWAITING_TRANSFER, taken_when
 from domain.retry_schedule import RetrySchedule
 
 DISPUTED = "payment_disputed"
@@ -24,6 +27,10 @@ WHERE id = :order_id
 """)
 
 _UNSCHEDULE = text("UPDATE orders SET payment_retry_at = NULL WHERE id = :order_id AND payment_retry_at IS NOT NULL")
+
+_POLICY = text("SELECT capture_policy FROM orders WHERE id = :order_id")
+
+_TAKE_WHEN = text("UPDATE orders SET capture_policy = :policy WHERE id = :order_id")
 
 _DISPUTE = text("""
 UPDATE orders SET payment_status = 'disputed', updated_at = now()
@@ -101,7 +108,16 @@ async def retry_payment(session: AsyncSession, request: RetryPayment) -> OrderSn
         during=request.attempt - 1,
     )
     await session.execute(_UNSCHEDULE, {"order_id": request.order_id})
+    await _take_as_offered(session, request)
     return await orders.snapshot(session, request.order_id)
+
+
+async def note_collected(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
+    """Record that money which is paid at delivery is here, once."""
+    event = EventType.PAYMENT_COLLECTED
+    if not await order_log.has(session, order_id, event):
+        await order_log.annotate(session, order_id, event, actor="system", reason=None)
+    return await orders.snapshot(session, order_id)
 
 
 async def note_dispute(session: AsyncSession, request: NoteDispute) -> OrderSnapshot:
@@ -121,10 +137,19 @@ async def note_dispute(session: AsyncSession, request: NoteDispute) -> OrderSnap
     return await orders.snapshot(session, order_id)
 
 
+async def _take_as_offered(session: AsyncSession, request: RetryPayment) -> None:
+    """Take the money when the way to pay says so that was offered last."""
+    current = CapturePolicy((await session.execute(_POLICY, {"order_id": request.order_id})).scalar_one())
+    policy = taken_when(request.payment_method, current)
+    if policy is not current:
+        await session.execute(_TAKE_WHEN, {"order_id": request.order_id, "policy": policy})
+
+
 async def _schedule(session: AsyncSession, request: RequirePayment) -> str:
     """Set the next retry, where there is one, and return the template of what the buyer is told."""
     if request.action_required:
-        return "payment_action_required"
+        awaited = request.decline_code == AWAITING_TRANSFER
+        return "payment_transfer_awaited" if awaited else "payment_action_required"
     delays, retries, holds_stock = (await session.execute(_RETRIES, {"order_id": request.order_id})).one()
     retry_at = _next(delays, retries, request)
     if retry_at is None:

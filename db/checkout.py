@@ -31,6 +31,7 @@ from domain.order_states import (
     OrderStatus,
     PaymentStatus,
 )
+from domain.payment_methods import taken_when
 from domain.pricing import Quote
 from domain.pricing.rules import ExplainedQuote
 from domain.retry_schedule import RetrySchedule
@@ -104,6 +105,7 @@ async def open_order(session: AsyncSession, request: PlaceOrder) -> OrderSnapsho
         CurrencyUnavailableError, CartTooDearError, ShippingMethodRequiredError, ShippingUnavailableError: there is no
             order then.
     """
+    request = replace(request, capture=taken_when(request.payment_method, request.capture))
     cart = await carts.lock(session, request.cart_id)
     if cart.status is not CartStatus.OPEN or cart.checkout_attempt != request.checkout_attempt:
         return await _existing(session, cart, request.order_id)
@@ -178,6 +180,15 @@ async def finish_cancel(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
     if await order_log.advance(session, order_id, EventType.CANCELLED):
         await _give_up(session, cart, order_id)
         await orders.clear_flag(session, order_id)
+    return await orders.snapshot(session, order_id)
+
+
+async def let_go(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
+    """Release the stock of an order that is being undone, before all of its money is back where it came from."""
+    await carts.lock_of(session, order_id)
+    if await orders.status(session, order_id) is OrderStatus.CANCELLING:
+        await inventory.release(session, order_id)
+        await shipments.abandon_all(session, order_id)
     return await orders.snapshot(session, order_id)
 
 

@@ -36,6 +36,8 @@ INSERT INTO order_events (order_id, type, from_status, to_status, actor, reason,
 SELECT id, :type, status, status, :actor, :reason, CAST(:note_id AS uuid) FROM orders WHERE id = :order_id
 """)
 
+_HAS = text("SELECT EXISTS (SELECT FROM order_events WHERE order_id = :order_id AND type = :type)")
+
 _STATUS = text("SELECT status FROM orders WHERE id = :order_id")
 
 
@@ -82,6 +84,11 @@ async def advance(
     if status == target:
         return False
     raise IllegalTransitionError(event, OrderStatus(status) if status else None)
+
+
+async def has(session: AsyncSession, order_id: UUID, event: EventType) -> bool:
+    """Tell whether something is noted of an order."""
+    return bool((await session.execute(_HAS, {"order_id": order_id, "type": event})).scalar_one())
 
 
 async def annotate(

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.captures import CapturePolicy
 from domain.money import Money
 from domain.order_ids import operation_key
 from domain.payment_methods import provider_of
@@ -85,7 +86,8 @@ SELECT key FROM finished
 
 _BOOKS = text("""
 SELECT coalesce(sum(amount) FILTER (WHERE operation = 'capture' AND state IN ('started', 'succeeded')), 0),
-       coalesce(sum(amount) FILTER (WHERE operation = 'refund' AND state IN ('started', 'succeeded')), 0)
+       coalesce(sum(amount) FILTER (WHERE operation = 'refund' AND state IN ('started', 'succeeded')), 0),
+       (SELECT capture_policy FROM orders WHERE id = :order_id)
 FROM payment_operations WHERE order_id = :order_id AND attempt = :attempt
 """)
 
@@ -229,11 +231,13 @@ class Books:
 
     captured: int
     refunded: int
+    policy: CapturePolicy
 
 
 async def books(session: AsyncSession, order_id: UUID, attempt: int) -> Books:
     """Sum up what was captured and given back of an attempt."""
-    return Books(*(await session.execute(_BOOKS, {"order_id": order_id, "attempt": attempt})).one())
+    row = (await session.execute(_BOOKS, {"order_id": order_id, "attempt": attempt})).one()
+    return Books(int(row[0]), int(row[1]), CapturePolicy(row[2]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,8 @@ def order_work(resources: Resources) -> QueueWork:
         orders.flag,
         orders.answer_payment,
         orders.note_dispute,
+        orders.note_collected,
+        orders.let_go,
         refunds.begin,
         refunds.begin_again,
         refunds.settle,

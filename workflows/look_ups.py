@@ -18,6 +18,8 @@ from workflows.progress import Progress
 
 _FIRST_PAUSE = timedelta(seconds=30)
 _LONGEST_PAUSE = timedelta(minutes=15)
+_LOOKS = 8
+"""How often it is worth to look in the time that a buyer has left, where that is long: what happens is told as well."""
 
 
 class LookUps:
@@ -29,9 +31,12 @@ class LookUps:
         self._pause = _FIRST_PAUSE
         self._next: datetime | None = None
         self._found: set[str] = set()
+        self.heard = 0
+        """How often something was said of the payment."""
 
     def hear(self, event: PaymentEvent) -> None:
         """Note that something is said of the payment; whether that is news is seen when it is its turn."""
+        self.heard += 1
         if event not in self._heard:
             self._heard.append(event)
 
@@ -83,11 +88,15 @@ class LookUps:
 
     def _look_later(self) -> None:
         self._next = workflow.now() + self._pause
-        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        deadline = self._progress.known.payment_deadline
+        left = deadline - workflow.now() if deadline else _LONGEST_PAUSE
+        self._pause = min(self._pause * 2, max(_LONGEST_PAUSE, left / _LOOKS))
 
     async def _note(self, seen: PaymentLookedUp) -> None:
-        """Record a dispute, and call an operator about what the books can not explain: once."""
+        """Record what was paid at delivery and what is disputed, and call an operator about what is not explained."""
         progress, order = self._progress, self._progress.known
+        if seen.collected:
+            await progress.surely_record(OrderActivities.note_collected, progress.step, "Its money is here")
         known = order.payment_status is PaymentStatus.DISPUTED
         if seen.disputed is not known:
             what = "The payment is disputed" if seen.disputed else "The dispute is over"

@@ -170,6 +170,7 @@ class OrderWorkflow:
                 await self._fulfilment.ship(command)
             case MarkDelivered():
                 await self._fulfilment.mark_delivered(command)
+                await self._payment.collect()
             case Refund():
                 await self._refunds.begin(command, command.refund_id or workflow.uuid4())
             case Resolve():

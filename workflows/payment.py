@@ -1,26 +1,31 @@
 """Taking an order's money, and giving it back."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
 
 from temporalio import workflow
 
-from contracts.orders import AnswerPayment, OrderActivities, Pay, RequirePayment, RetryPayment
+from contracts.orders import AnswerPayment, FlagOrder, OrderActivities, Pay, RequirePayment, RetryPayment
 from contracts.payments import (
     AuthorisePayment,
     CapturePayment,
     PaymentActivities,
     PaymentAnswer,
     PaymentDecision,
+    Reversal,
     ReversePayment,
 )
 from domain.captures import CapturePolicy
-from domain.order_states import OrderStatus
+from domain.order_states import OrderStatus, PaymentStatus
 from workflows.alarms import Alarm
 from workflows.cancelling import Cancelling
 from workflows.look_ups import LookUps
 from workflows.progress import Progress
 
 _SYSTEM = "system"
+_FIRST_PAUSE = timedelta(seconds=1)
+_LONGEST_PAUSE = timedelta(days=1)
 
 
 class Payment:
@@ -86,14 +91,14 @@ class Payment:
         progress.messages.send(progress.known.messages)
 
     async def _capture(self, authorised: PaymentAnswer) -> PaymentAnswer:
-        """Take the money: from here on, undoing means refunding. Where each shipment takes its share, not here.
+        """Take the money: from here on, undoing means refunding. Where shipment or delivery takes it, not here.
 
         A capture is not for an operator to skip: what it may have taken would be given back, and an order is charged
         only once.
         """
         order = self._progress.known
         declined = authorised.decision is PaymentDecision.DECLINED
-        if declined or order.total.amount == 0 or order.capture is CapturePolicy.SHIPMENT:
+        if declined or order.total.amount == 0 or order.capture is not CapturePolicy.PLACEMENT:
             return authorised
         captured = await self._progress.ask_provider(
             PaymentActivities.capture,
@@ -113,13 +118,13 @@ class Payment:
             order.order_id,
             order.payment_attempt,
             code,
-            order.payment_deadline or now + progress.start.hold,
+            answer.until or order.payment_deadline or now + progress.start.hold,
             passes=answer.passes,
             now=now,
             hold=progress.start.hold,
             action_required=action,
         )
-        what = f"The buyer's bank asks for something ({code})" if action else f"Declined ({code}): ask for another card"
+        what = f"Wait for the buyer ({code})" if action else f"Declined ({code}): ask for another card"
         await progress.surely_record(OrderActivities.require_payment, request, what)
         progress.messages.send(progress.known.messages)
 
@@ -136,6 +141,23 @@ class Payment:
             yield Alarm(order.retry_at, "Try the payment again", self._retry)
         if order.payment_deadline is not None:
             yield Alarm(order.payment_deadline, "The hold on the stock runs out", self._expire)
+
+    async def collect(self) -> None:
+        """Take what is paid at delivery, once everything has arrived: whoever has handed it over has the money."""
+        progress, order = self._progress, self._progress.known
+        reserved = order.payment_status is PaymentStatus.AUTHORISED
+        if not (order.capture is CapturePolicy.DELIVERY and reserved and progress.stands(OrderStatus.DELIVERED)):
+            return
+        request = CapturePayment(order.order_id, order.payment_attempt, order.total)
+        answer = await progress.ask_provider(
+            PaymentActivities.capture, request, f"Take {order.total}, paid at delivery"
+        )
+        if answer is not None and answer.decision is PaymentDecision.APPROVED:
+            await progress.surely_record(OrderActivities.note_collected, progress.step, "Its money is here")
+        else:
+            await progress.flag(
+                FlagOrder(order.order_id, needs_operator=True, reason="capture_declined", actor=_SYSTEM)
+            )
 
     async def look_up(self) -> None:
         """Look at the provider what has become of the payment, and go on where the buyer's bank has answered."""
@@ -183,12 +205,31 @@ class Payment:
     # Undo -----------------------------------------------------------------------------------------------------------
 
     async def reverse(self) -> None:
-        """Give back what the latest attempt has taken or may still take; when the order ends, what any attempt has."""
-        progress = self._progress
-        order = progress.known
-        await progress.ask_provider(
-            PaymentActivities.reverse,
-            ReversePayment(order.order_id, order.payment_attempt, whole=progress.stands(OrderStatus.CANCELLING)),
-            "Give back what was taken",
-            skippable=True,
+        """Give back what the latest attempt has taken or may still take; when the order ends, what any attempt has.
+
+        What is on its way back is looked up ever more seldom, or when something is said of it; the goods wait for
+        nothing.
+        """
+        progress, pause = self._progress, _FIRST_PAUSE
+        while await self._reverse() is Reversal.UNDER_WAY:
+            if progress.stands(OrderStatus.CANCELLING) and pause is _FIRST_PAUSE:
+                await progress.surely_record(OrderActivities.let_go, progress.step, "Its money is on its way back")
+            await self._hear_of_it(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _reverse(self) -> Reversal | None:
+        progress, order = self._progress, self._progress.known
+        request = ReversePayment(order.order_id, order.payment_attempt, whole=progress.stands(OrderStatus.CANCELLING))
+        answer = await progress.ask_provider(
+            PaymentActivities.reverse, request, "Give back what was taken", skippable=True
         )
+        return answer.reversal if answer else None
+
+    async def _hear_of_it(self, pause: timedelta) -> None:
+        heard = self.look_ups.heard
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self.look_ups.heard > heard,
+                timeout=pause,
+                timeout_summary="Look whether the money has arrived",
+            )

@@ -47,7 +47,8 @@ class Story:
         if order.needs_operator:
             lines.append(f"**Needs an operator**: `{order.operator_reason}`. Decide with the update `resolve`.")
         if order.action_required:
-            lines.append("Waits for the buyer, whose bank asks for something.")
+            until = f", until {order.payment_deadline:%Y-%m-%d %H:%M:%S}" if order.payment_deadline else ""
+            lines.append(f"Waits for the buyer (`{order.decline_code}`){until}.")
         if order.retry_at and order.status is OrderStatus.PAYMENT_REQUIRED:
             lines.append(f"The payment is tried again at {order.retry_at:%Y-%m-%d %H:%M:%S}.")
         lines += [f"- {entry.at:%Y-%m-%d %H:%M:%S} {entry.status}: {entry.what}" for entry in self.timeline]

@@ -15,6 +15,7 @@ from activities.reconciliation.returning import Returns
 from activities.reconciliation.rounds import Round
 from activities.reversals import Reversals
 from contracts.orders import Cancel, PaymentEvent
+from contracts.payments import Reversal
 from db.engine import Sessions
 from db.reconciliation import books
 from db.reconciliation.books import Entry, OrderStanding
@@ -22,7 +23,7 @@ from db.reconciliation.reports import NewFinding
 from domain.errors import NotFoundError
 from domain.order_states import ENDED, UNPAID, UNPLACED_ENDS, PaymentStatus
 from domain.payment_events import PaymentEventType
-from domain.provider_payments import ProviderPayment
+from domain.provider_payments import ProviderPayment, ProviderUnavailableError
 from domain.reconciliation import UNDOING, FindingKind
 
 _PAGE = 100
@@ -72,7 +73,7 @@ class LedgerRound(Round):
         if entry.attempt is None:
             if has_money(payment) and not await self._place_found(order_id, payment, entry, journal):
                 await self._return(order_id, payment, journal)
-        elif entry.order is not None and entry.order.at_rest and not entry.started:
+        elif entry.order is not None and entry.order.at_rest and (not entry.started or _owes(entry)):
             await self._compare_known(order_id, payment, entry, entry.order, journal)
 
     async def _place_found(self, order_id: UUID, payment: ProviderPayment, entry: Entry, journal: Journal) -> bool:
@@ -120,7 +121,7 @@ class LedgerRound(Round):
     async def _compare_known(
         self, order_id: UUID, payment: ProviderPayment, entry: Entry, order: OrderStanding, journal: Journal
     ) -> None:
-        if order.status in UNPLACED_ENDS and has_money(payment):
+        if order.status in UNPLACED_ENDS and (has_money(payment) or _owes(entry)):
             await self._reverse(order_id, payment, entry, journal)
         elif (payment.captured, payment.refunded) != (entry.captured, entry.refunded):
             await self._tell(order_id, payment, PaymentEventType.CHANGED, order)
@@ -135,7 +136,9 @@ class LedgerRound(Round):
         workflow = await self._standings.one(order_id)
         if entry.attempt is None or (workflow is not None and workflow.running):
             return
-        await self._reversals.reverse(order_id, entry.attempt)
+        given_back = await self._reversals.reverse(order_id, entry.attempt)
+        if given_back.reversal is Reversal.UNDER_WAY:
+            raise ProviderUnavailableError("the refund is under way")
         await journal.heal(_finding(FindingKind.PAYMENT_OF_ENDED_ORDER, order_id, payment))
 
     async def _tell(
@@ -151,6 +154,11 @@ class LedgerRound(Round):
         except NotFoundError:
             return False
         return True
+
+
+def _owes(entry: Entry) -> bool:
+    """Tell whether an order that is over is still giving money back."""
+    return entry.started and entry.order is not None and entry.order.status in UNPLACED_ENDS
 
 
 def _finding(kind: FindingKind, order_id: UUID, payment: ProviderPayment) -> NewFinding:

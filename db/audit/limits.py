@@ -10,6 +10,9 @@ from domain.order_states import ENDED, UNPAID, UNPLACED_ENDS, OrderStatus
 PLACED_ONWARD = frozenset(OrderStatus) - UNPAID - UNPLACED_ENDS - {OrderStatus.CANCELLING}
 """The buyer has paid and the goods are his."""
 
+ARRIVED = frozenset({OrderStatus.DELIVERED, OrderStatus.CLOSED})
+"""Everything is with the buyer."""
+
 SENT = PLACED_ONWARD - {OrderStatus.PLACED, OrderStatus.FULFILLING}
 """Everything has left the house."""
 
@@ -48,6 +51,7 @@ def parameters(limits: Limits, *, settled: bool) -> Mapping[str, object]:
         "placed_onward": sorted(PLACED_ONWARD),
         "undone": sorted(UNPLACED_ENDS),
         "sent": sorted(SENT),
+        "arrived": sorted(ARRIVED),
         "ended": sorted(ENDED),
         "started": applied.started,
         "pending": applied.pending,

@@ -77,14 +77,17 @@ FROM (
 WHERE payment_status <> by_operations AND NOT (payment_status = 'disputed' AND by_operations <> 'none')
 """  # noqa: S608
 
-# Where each shipment takes its share, the state owes the shares of what was sent; once all was sent, the total.
+# Where each shipment takes its share, the state owes the shares of what was sent; once all was sent, the total. What is
+# paid at delivery is owed from then on, and may be here before.
 _OWED = f"""
 SELECT o.id AS order_id, o.number, o.status, o.total_amount AS total, coalesce(b.taken, 0) AS captured,
        coalesce(b.returned, 0) AS refunded
 FROM orders o LEFT JOIN ({_BOOKS}) b ON b.order_id = o.id
 WHERE (o.status = ANY(CAST(:undone AS text[])) AND coalesce(b.taken, 0) <> coalesce(b.returned, 0))
    OR (CAST(:settled AS boolean) AND o.status = ANY(CAST(:placed_onward AS text[]))
+       AND NOT (o.capture_policy = 'delivery' AND coalesce(b.taken, 0) = o.total_amount)
        AND coalesce(b.taken, 0) <> CASE
+           WHEN o.capture_policy = 'delivery' AND o.status <> ALL(CAST(:arrived AS text[])) THEN 0
            WHEN o.capture_policy = 'placement' OR o.status = ANY(CAST(:sent AS text[])) THEN o.total_amount
            ELSE (SELECT coalesce(sum(s.share_amount), 0) FROM shipments s
                   WHERE s.order_id = o.id AND s.state IN ('shipped', 'delivered')) END)

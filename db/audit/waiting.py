@@ -60,7 +60,15 @@ FROM orders o CROSS JOIN LATERAL (
 """
 
 _PENDING = _UNDER_WAY + "WHERE o.status = 'pending' AND e.since <= now() - CAST(:pending AS interval)"
-_CANCELLING = _UNDER_WAY + "WHERE o.status = 'cancelling' AND e.since <= now() - CAST(:cancelling AS interval)"
+# What waits for a refund has the refund's own time.
+_CANCELLING = (
+    _UNDER_WAY
+    + """
+WHERE o.status = 'cancelling' AND e.since <= now() - CAST(:cancelling AS interval)
+  AND (CAST(:settled AS boolean) OR NOT EXISTS (
+      SELECT FROM payment_operations p WHERE p.order_id = o.id AND p.operation = 'refund' AND p.state = 'started'))
+"""
+)
 
 _UNPAID = """
 SELECT id AS order_id, number, status, needs_operator, payment_deadline FROM orders
