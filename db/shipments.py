@@ -18,7 +18,7 @@ from domain.captures import CapturePolicy, share_of_shipment
 from domain.errors import IllegalStepError, NotFoundError, ShipmentTooLargeError
 
 _LOCK = text("""
-SELECT o.status, o.capture_policy, o.subtotal_amount, o.discount_amount, o.total_amount, o.payment_attempt, o.currency
+SELECT o.status, o.capture_policy, o.total_amount, o.payment_attempt, o.currency
 FROM orders o WHERE o.id = :order_id FOR UPDATE
 """)
 
@@ -31,19 +31,29 @@ FROM shipments WHERE order_id = :order_id
 RETURNING n
 """)
 
-# One line that is asked for twice is asked for once, with both quantities.
+# One line that is asked for twice is asked for once, with both quantities. What an order still waits for is missing
+# from the last of the lines of its SKU.
 _SET_ASIDE = text("""
-WITH asked AS (
+WITH there AS (
+    SELECT line_id, shipped_quantity, least(quantity, greatest(quantity + left_after - awaited, 0)) AS quantity
+    FROM (
+        SELECT l.line_id, l.shipped_quantity, l.quantity, coalesce(b.quantity, 0) AS awaited,
+               (sum(l.quantity) OVER (PARTITION BY l.sku ORDER BY l.position DESC, l.line_id DESC) - l.quantity)::bigint
+                   AS left_after
+        FROM order_lines l LEFT JOIN backorders b ON b.order_id = l.order_id AND b.sku = l.sku
+        WHERE l.order_id = :order_id
+    ) AS lines
+), asked AS (
     SELECT line_id, sum(quantity)::bigint AS quantity
     FROM unnest(CAST(:line_ids AS uuid[]), CAST(:quantities AS bigint[])) AS a (line_id, quantity) GROUP BY line_id
     UNION ALL
-    SELECT line_id, quantity - shipped_quantity FROM order_lines
-    WHERE order_id = :order_id AND quantity > shipped_quantity AND cardinality(CAST(:line_ids AS uuid[])) = 0
+    SELECT line_id, quantity - shipped_quantity FROM there
+    WHERE quantity > shipped_quantity AND cardinality(CAST(:line_ids AS uuid[])) = 0
 ), aside AS (
     UPDATE order_lines l SET shipped_quantity = l.shipped_quantity + a.quantity
-    FROM asked a
+    FROM asked a JOIN there t ON t.line_id = a.line_id
     WHERE l.line_id = a.line_id AND l.order_id = :order_id AND a.quantity > 0
-      AND l.shipped_quantity + a.quantity <= l.quantity
+      AND l.shipped_quantity + a.quantity <= t.quantity
     RETURNING l.line_id, a.quantity
 ), held AS (
     INSERT INTO shipment_lines (shipment_id, line_id, quantity) SELECT :id, line_id, quantity FROM aside
@@ -52,11 +62,13 @@ SELECT (SELECT count(*) FROM aside) AS found, (SELECT count(*) FROM asked) AS as
 """)
 
 _SO_FAR = text("""
-SELECT sum(l.unit_price_amount * l.shipped_quantity)::bigint AS shipped_value,
+SELECT sum(p.amount)::bigint AS paid,
+       sum(div(p.amount::numeric * l.shipped_quantity, l.quantity))::bigint AS shipped_paid,
        bool_and(l.shipped_quantity = l.quantity) AS everything,
        (SELECT coalesce(sum(s.share_amount), 0)::bigint FROM shipments s
          WHERE s.order_id = :order_id AND s.state <> 'abandoned') AS shares
-FROM order_lines l WHERE l.order_id = :order_id
+FROM order_lines l, LATERAL (SELECT l.total_amount - l.discount_amount + l.tax_amount AS amount) p
+WHERE l.order_id = :order_id
 """)
 
 # Written together with its shipment, so that a capture which nobody has written down can not be asked for.
@@ -250,10 +262,9 @@ async def _owe_share(session: AsyncSession, request: BeginShipment, order: Any) 
     """Compute what the shipment takes of the total, and write its capture down. False: it takes nothing."""
     so_far = (await session.execute(_SO_FAR, {"order_id": request.order_id})).one()
     share = share_of_shipment(
-        subtotal=order.subtotal_amount,
-        discount=order.discount_amount,
+        paid=so_far.paid,
         total=order.total_amount,
-        shipped_value=so_far.shipped_value,
+        shipped_paid=so_far.shipped_paid,
         captured_shares=so_far.shares,
         last=so_far.everything,
     )

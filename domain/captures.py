@@ -11,17 +11,16 @@ class CapturePolicy(StrEnum):
     DELIVERY = "delivery"
 
 
-def share_of_shipment(
-    *, subtotal: int, discount: int, total: int, shipped_value: int, captured_shares: int, last: bool
-) -> int:
+def share_of_shipment(*, paid: int, total: int, shipped_paid: int, captured_shares: int, last: bool) -> int:
     """Compute what one shipment takes, in minor units.
 
-    A shipment takes its lines' totals, less their part of the discount; the last one takes all that is left, so that
-    shipping and tax come with it and the shares sum exactly to the total. `shipped_value` is the undiscounted value of
-    everything shipped so far, this shipment with it; `captured_shares` the sum of the shares before it. Parts of a
-    penny are rounded down cumulatively, so the order of shipments decides about pennies and about nothing else.
+    A shipment takes the part of the total that its lines are of all lines, both as the buyer pays for them: after
+    discount, with tax. So shipping and the tax on it are shared out by value; the last shipment takes all that is left,
+    and the shares sum exactly to the total. `paid` is what is paid for all lines, `shipped_paid` for everything shipped
+    so far, this shipment with it; `captured_shares` is the sum of the shares before it. Parts of a penny are rounded
+    down cumulatively, so the order of shipments decides about pennies and about nothing else.
     """
     if last:
         return total - captured_shares
-    discounted = shipped_value * (subtotal - discount) // subtotal if subtotal else 0
-    return min(max(discounted - captured_shares, 0), total - captured_shares)
+    so_far = total * shipped_paid // paid if paid else 0
+    return min(max(so_far - captured_shares, 0), total - captured_shares)

@@ -1,18 +1,21 @@
 """What an order costs by the rules of its moment, written down so that every part of its total is explained."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import event
 
 from activities.ports import PaymentProvider
-from contracts.orders import OrderSnapshot, PlaceOrder
-from db import carts, checkout, orders, price_rules
+from contracts.orders import OrderSnapshot, PlaceOrder, ShippedLine
+from contracts.shipments import BeginShipment
+from db import carts, checkout, orders, price_rules, shipments
 from db.engine import create_engine
 from db.orders import AdjustmentView, OrderView
+from domain.captures import CapturePolicy
 from domain.errors import ShippingMethodRequiredError, ShippingUnavailableError
 from domain.money import Money
 from domain.order_states import OrderStatus
@@ -289,3 +292,35 @@ async def test_checkout_without_rules_reads_them_in_one_statement_and_writes_no_
 
     tables = ["FROM carts", "FROM cart_lines", "FROM promotions", "INTO orders", "stock_levels", "UPDATE carts"]
     assert [table in statement for table, statement in zip(tables, statements, strict=True)] == [True] * 6
+
+
+async def test_shipments_take_what_is_paid_for_their_lines_with_their_part_of_shipping_and_tax(
+    world: World, prices: Prices
+) -> None:
+    await prices.promotion("CHEAPER", skus=[cheap := await world.goods(amount=1000)], basis_points=5000)
+    await prices.tax()
+    await prices.method(await prices.zone("GB"), "parcel", [[None, 301]])
+    dear = await world.goods(amount=2000)
+    order = world.order_of(await world.cart((cheap, 1), (dear, 3)))
+    await choose(world, order.cart_id, "CHEAPER", method="parcel")
+    await open_(world, replace(order, capture=CapturePolicy.SHIPMENT))
+    await world.shop.run(
+        "WITH placed AS (UPDATE orders SET status = 'placed', payment_status = 'authorised' WHERE id = :id)"
+        " INSERT INTO payment_operations (key, order_id, operation, attempt, n, amount, currency, provider, state)"
+        " VALUES (:key, :id, 'authorise', 1, 1, 8161, 'GBP', 'stripe', 'succeeded')",
+        id=order.order_id,
+        key=f"{order.order_id}:authorise:1",
+    )
+    assert parts(await row(world, order)) == (7000, 500, 301, 1360, 0, 8161)
+    first, second = (line.line_id for line in (await row(world, order)).lines)
+
+    for line, quantity in ((first, 1), (second, 2), (second, 1)):
+        async with world.sessions.begin() as session:
+            lines = (ShippedLine(line, quantity),)
+            await shipments.begin(session, BeginShipment(order.order_id, uuid4(), "operator:1", lines))
+
+    shares = await world.shop.run(
+        "SELECT share_amount FROM shipments WHERE order_id = :id ORDER BY n", id=order.order_id
+    )
+    # 600 of 7800 is paid for the first line: 627 of 8161; 5400 with two of the second: 5649.
+    assert shares == [(627,), (5022,), (2512,)]
