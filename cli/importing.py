@@ -5,20 +5,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from api.schemas.fields import Currency
 from cli.errors import CommandError
 from cli.retail.day import survey
 from cli.retail.importing import ImportReport, import_day
 from cli.retail.report import print_day
 from cli.retail.target import database_url
+from cli.shopify.currency import chosen
 from cli.shopify.importing import ImportOptions, import_file
 from cli.shopify.importing import ImportReport as FileReport
 from cli.shopify.report import ProgressBar, as_json, refused_lines, tell
 from models.inventory import DEFAULT_LOCATION
-from settings import Settings, get_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -60,7 +58,7 @@ def shopify(
 ) -> None:
     """Make products out of Shopify's product CSV, all or none. Safe to run twice: what is the same is not touched."""
     database = database_url(data_dir)
-    options = ImportOptions(_currency(currency, data_dir), location, skip_refused, dry_run)
+    options = ImportOptions(chosen(currency, data_dir), location, skip_refused, dry_run)
     try:
         with ProgressBar() as bar:
             report = asyncio.run(import_file(file, database, options, bar))
@@ -77,16 +75,6 @@ def shopify(
 def _require_done(file: Path, report: FileReport) -> None:
     if report.counts is None:
         raise CommandError("\n  ".join([f"{file} is refused, nothing was changed", *refused_lines(report)]))
-
-
-def _currency(named: str, data_dir: Path | None) -> str:
-    """Choose the currency of a file: as named, or the shop's."""
-    if not named:
-        return get_settings().currency if data_dir is None else str(Settings.model_fields["currency"].default)
-    try:
-        return TypeAdapter(Currency).validate_python(named)
-    except ValidationError:
-        raise CommandError(f"{named} is no currency (ISO 4217)") from None
 
 
 def _told(report: ImportReport) -> str:

@@ -30,6 +30,7 @@ COMMANDS = {
     "migrate": Entry("cli.database:migrate", "Bring PostgreSQL and Temporal to what this release needs."),
     "seed": Entry("cli.database:seed", "Load the demo catalogue."),
     "import": Entry("cli.importing:app", "Make catalogue and stock out of another system's files."),
+    "export": Entry("cli.exporting:app", "Write the catalogue in another system's format."),
     "replay": Entry("cli.replay:replay", "Place a retailer's invoices as real orders over the REST API."),
     "orders": Entry("cli.orders.command:app", "Find, show, cancel, resolve and resume orders."),
     "payments": Entry("cli.payments:app", "Compare the books with the payment provider and with the workflows."),
@@ -40,6 +41,7 @@ COMMANDS = {
     "check": Entry("cli.check:check", "Compile every template, and compare the migrations with the models."),
     "docs": Entry("cli.docs:docs", "Print the tables of the documentation anew, from the code they describe."),
     "bench": Entry("benchmarks.command:bench", "Measure orders a second, against what they are made of."),
+    "bench-catalog": Entry("benchmarks.catalogue.command:bench_catalog", "Measure reads of the catalogue at any size."),
     "gateway": Entry("cli.gateway.command:gateway", "Print the nginx configuration that joins the services."),
     "doctor": Entry("cli.doctor:doctor", "Check everything that Everorder needs, and say what to do."),
 }

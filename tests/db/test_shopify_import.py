@@ -10,46 +10,15 @@ from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
 from cli import importing
-from cli.shopify.importing import ImportOptions, ImportReport, import_file
+from cli.shopify.importing import ImportOptions, import_file
 from db.engine import Sessions, create_engine, create_sessions
-from db.imports import applying
+from db.imports import files
 from db.imports.applying import ImportCounts
 from domain.merchandise import Refusal
 from settings import get_settings
 from tests.support.postgres import PostgresForTests
+from tests.support.shelf import OPTIONS, STAGED, TABLES, Shelf, Silent
 from tests.support.shopify import MEDIUM, SHIRT, Cells, content, plain, write
-
-TABLES = (
-    "attributes",
-    "categories",
-    "products",
-    "variants",
-    "prices",
-    "price_changes",
-    "stock_levels",
-    "stock_movements",
-    "stock_policies",
-    "listings",
-    "listed_prices",
-)
-STAGED = ("imports", "import_products", "import_refusals", "import_chunks")
-OPTIONS = ImportOptions("GBP", "main")
-
-
-class Silent:
-    """Watches an import and shows nothing."""
-
-    def __init__(self) -> None:
-        self.waited = asyncio.Event()
-
-    def read(self, done: int, total: int) -> None:
-        assert 0 <= done <= total
-
-    def waits(self) -> None:
-        self.waited.set()
-
-    def written(self, done: int, total: int) -> None:
-        assert 0 <= done <= total
 
 
 @pytest.fixture
@@ -70,34 +39,6 @@ def command(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()
-
-
-class Shelf:
-    """Imports files into one database, and looks at it."""
-
-    def __init__(self, sessions: Sessions, url: str, folder: Path) -> None:
-        self.sessions = sessions
-        self.url = url
-        self.folder = folder
-
-    async def take(self, *rows: Cells, options: ImportOptions = OPTIONS) -> ImportReport:
-        return await import_file(write(self.folder / "file.csv", *rows), self.url, options, Silent())
-
-    async def done(self, *rows: Cells, options: ImportOptions = OPTIONS) -> ImportCounts:
-        report = await self.take(*rows, options=options)
-        assert report.counts is not None, report.refusals
-        return report.counts
-
-    async def rows(self, query: str) -> list[tuple[object, ...]]:
-        async with self.sessions() as session:
-            return [tuple(row) for row in await session.execute(text(query))]
-
-    async def run(self, statement: str) -> None:
-        async with self.sessions.begin() as session:
-            await session.execute(text(statement))
-
-    async def contents(self, *tables: str) -> dict[str, list[tuple[object, ...]]]:
-        return {table: await self.rows(f"SELECT t::text FROM {table} t ORDER BY 1") for table in tables or TABLES}
 
 
 @pytest.fixture
@@ -349,7 +290,7 @@ async def test_an_import_that_dies_on_the_way_leaves_nothing(shelf: Shelf, monke
     async def die(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(applying.files, "finish", die)
+    monkeypatch.setattr(files, "finish", die)
     with pytest.raises(RuntimeError):
         await shelf.take(dict(SHIRT) | {"Title": "Other"}, MEDIUM, *map(plain, range(5)))
     assert await shelf.contents(*TABLES, *STAGED) == before
