@@ -216,6 +216,7 @@ async def begin(session: AsyncSession, request: BeginRefund) -> None:
         "note_id": request.note_id,
         "actor": request.actor,
     }
+    await session.execute(_LOCK, {"order_id": request.order_id})  # one that was begun at this moment is seen below
     amount = (await session.execute(_BEGIN, values)).scalar_one_or_none()
     if amount is not None:
         await _plan(session, request.order_id, request.refund_id, amount)
@@ -229,6 +230,7 @@ async def begin_again(session: AsyncSession, order_id: UUID) -> None:
     Raises:
         RefundTooLargeError: the money was given back otherwise meanwhile.
     """
+    await session.execute(_LOCK, {"order_id": order_id})
     for refund_id in (await session.execute(_FAILED, {"order_id": order_id})).scalars().all():
         amount = (await session.execute(_BEGIN_AGAIN, {"id": refund_id})).scalar_one_or_none()
         if amount is None:

@@ -51,6 +51,17 @@ class PostgresForTests:
         self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
         self._run(f'ALTER DATABASE "{copy}" RENAME TO "{name}"')
 
+    @contextmanager
+    def away(self, url: str) -> Iterator[None]:
+        """Have a database be away: whoever is connected is thrown out, and nobody gets in."""
+        name = _name(url)
+        self._run(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        self._run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        try:
+            yield
+        finally:
+            self._run(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
     def prepare(self) -> None:
         """Make the server forgetful but fast, and migrate the template."""
         for setting in _FAST:

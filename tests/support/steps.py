@@ -171,7 +171,10 @@ class Steps(World):
 
     async def everything(self, order: PlaceOrder) -> dict[str, list[tuple[object, ...]]]:
         """Read every row of PostgreSQL that belongs to an order, to tell that nothing has changed."""
-        of_order = ("order_events", "reservations", "stock_movements", "notifications", "payment_operations")
+        of_order = (
+            *("order_events", "order_lines", "reservations", "stock_movements", "notifications", "payment_operations"),
+            *("refunds", "shipments"),
+        )
         rows = {
             table: await self.shop.run(f"SELECT * FROM {table} WHERE order_id = :id ORDER BY 1, 2", id=order.order_id)
             for table in of_order
