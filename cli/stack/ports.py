@@ -52,3 +52,11 @@ def _any_free(taken: set[int]) -> int:
         if port not in taken and is_free(port):
             return port
     raise StackError(f"no free port between {_CHOICE.start} and {_CHOICE.stop - 1}")
+
+
+def unused(count: int) -> list[int]:
+    """Return different ports that are free at the moment, for servers that end with their caller."""
+    chosen: set[int] = set()
+    while len(chosen) < count:
+        chosen.add(_any_free(chosen))
+    return list(chosen)

@@ -1,0 +1,115 @@
+"""A PostgreSQL of the benchmark's own, with the settings of the embedded stack, on a socket in its folder."""
+
+import asyncio
+import secrets
+import signal
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from benchmarks.catalogue.goods import fill
+from benchmarks.errors import BenchError
+from cli.stack import cluster
+from cli.stack.health import accepts_queries
+from cli.stack.process import switch_to
+from db import migrations
+
+_OWNER = "everorder"
+_STARTS_WITHIN = 30.0
+_ENDS_WITHIN = 60.0
+_SETTINGS = {
+    "listen_addresses": "",
+    "shared_buffers": "128MB",
+    "max_connections": "100",
+    "max_wal_size": "4GB",
+    "maintenance_work_mem": "256MB",
+    "timezone": "UTC",
+}
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that runs; its databases are named by the size of their shop."""
+
+    folder: Path
+    password: str
+
+    def url(self, database: str) -> str:
+        """Address a database."""
+        return f"postgresql://{_OWNER}:{self.password}@/{database}?host={self.folder}"
+
+    async def shop(self, products: int, tell: Tell) -> str:
+        """Return the address of a database with this many products; one that was filled before is used again."""
+        name = f"catalogue_{products}"
+        connection = await asyncpg.connect(self.url("postgres"))
+        try:
+            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+                unfinished = f"{name}_unfinished"
+                await connection.execute(f'DROP DATABASE IF EXISTS "{unfinished}"')
+                await connection.execute(f'CREATE DATABASE "{unfinished}"')
+                await asyncio.to_thread(migrations.upgrade, self.url(unfinished))
+                await fill(self.url(unfinished), products, tell)
+                await connection.execute(f'ALTER DATABASE "{unfinished}" RENAME TO "{name}"')
+        finally:
+            await connection.close()
+        return self.url(name)
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Server]:
+    """Run a server on the cluster in a folder, which is created unless it is there.
+
+    Raises:
+        BenchError: it does not start.
+    """
+    server = Server(folder / "postgres", _password(folder))
+    await asyncio.to_thread(cluster.create, server.folder, _OWNER, server.password)
+    process = await _started(server)
+    try:
+        await _until_ready(server, process)
+        yield server
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(_ENDS_WITHIN):
+            await process.wait()
+
+
+def _password(folder: Path) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / "password"
+    if not kept.exists():
+        kept.write_text(secrets.token_urlsafe(16))
+    return kept.read_text()
+
+
+async def _started(server: Server) -> Process:
+    settings = {**_SETTINGS, "unix_socket_directories": str(server.folder)}
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    program = str(cluster.programs() / "postgres")
+    return await asyncio.create_subprocess_exec(
+        *(program, "-D", str(server.folder), *options),
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+        cwd=server.folder,
+        **switch_to(cluster.system_user()),
+    )
+
+
+async def _until_ready(server: Server, process: Process) -> None:
+    ready = accepts_queries(server.url("postgres"))
+    try:
+        async with asyncio.timeout(_STARTS_WITHIN):
+            while not await ready():
+                if process.returncode is not None:
+                    raise BenchError("PostgreSQL does not start")
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise BenchError(f"PostgreSQL did not start in {_STARTS_WITHIN:.0f} s") from None
