@@ -134,6 +134,8 @@ def _named(loc: Sequence[str | int]) -> list[str | int]:
 
 
 def _message(error: dict[str, Any]) -> str:
+    if error["type"] == "json_invalid":
+        return f"The body is no JSON: {error['ctx']['error']}"
     return _QUIET_MESSAGES.get(error["type"]) or str(error["msg"])
 
 

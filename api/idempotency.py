@@ -17,7 +17,6 @@ from uuid import UUID
 
 import structlog
 from fastapi import Depends
-from fastapi.routing import APIRoute
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
@@ -25,6 +24,7 @@ from starlette.responses import Response
 
 from api import errors
 from api.audience import Audience, access
+from api.bodies import BodyRoute
 from api.client_address import client_address, networks
 from api.deps import Needs, Resources, caller_of, resources_of, write_of
 from api.errors import InvalidRequestError
@@ -62,7 +62,7 @@ _PARAMETER = {
 }
 
 
-class IdempotentRoute(APIRoute):
+class IdempotentRoute(BodyRoute):
     """A route whose POST may be named by an `Idempotency-Key`: `APIRouter(route_class=IdempotentRoute)`."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Response
 from api import registrations
 from api.access_tokens import ACCESS_LIFE
 from api.audience import PUBLIC
+from api.bodies import BodyRoute
 from api.client_address import ClientAddress, household
 from api.deps import OutboxDep, ResourcesDep, Write
 from api.logins import TokenPair
@@ -24,7 +25,7 @@ from api.schemas.accounts import (
 )
 from db.links import Registration
 
-router = APIRouter(tags=["users"], dependencies=[PUBLIC])
+router = APIRouter(tags=["users"], dependencies=[PUBLIC], route_class=BodyRoute)
 
 _LIMITED = problems(413, 429)
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from api.client_address import ClientAddress, household
+from api.bodies import BodyRoute
 from api.deps import OutboxDep, ResourcesDep, UserId, Write
 from api.exporting import export
 from api.openapi import problems
@@ -11,7 +12,7 @@ from api.schemas.personal_data import AccountErasure, ErasureAccepted, Export
 from db import login_limits
 from db.closing import close_account
 
-router = APIRouter(prefix="/v1/users/me", tags=["users"])
+router = APIRouter(prefix="/v1/users/me", tags=["users"], route_class=BodyRoute)
 
 
 @router.get("/export", response_class=StreamingResponse, responses=problems(401, 403) | {200: {"model": Export}})

@@ -10,8 +10,11 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+from fastapi.routing import APIRoute
 from jinja2 import Environment, meta
 
+from api.app import ROUTERS
+from api.bodies import BodyRoute
 from domain.errors import TemporarilyUnavailableError
 from domain.roles import Role
 from providers.rendering import JinjaRenderer
@@ -226,12 +229,40 @@ async def test_a_price_of_ones_own_and_a_cart_of_a_reference_need_a_scope(
 # JSON itself -----------------------------------------------------------------------------------------------------
 
 
-async def test_of_a_member_that_is_said_twice_the_last_one_counts_everywhere(buyer: Buyer) -> None:
-    """One parser reads a body, once: nothing behind it can see the first."""
-    twice = b'{"email": "first@example.com", "email": "last@example.com"}'
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"email": "first@example.com", "email": "last@example.com"}',
+        b'{"email": "same@example.com", "email": "same@example.com"}',
+        b'{"email": "first@example.com", "\\u0065mail": "last@example.com"}',
+        b'{"shipping_address": {"name": "Ada", "country": "GB", "country": "US"}}',
+    ],
+)
+async def test_a_member_that_is_named_twice_is_refused_wherever_it_stands(buyer: Buyer, content: bytes) -> None:
+    """Of two readers of one body, the first value may count for one and the last for the other."""
     headers = buyer.headers | {"Content-Type": "application/json"}
-    changed = body(await buyer.client.patch(buyer.path, headers=headers, content=twice))
-    assert changed["email"] == "last@example.com"
+    before = body(await buyer.client.get(buyer.path, headers=buyer.headers))
+    refused = problem(await buyer.client.patch(buyer.path, headers=headers, content=content), 422, "validation_error")
+    assert refused["errors"] == [{"loc": ["body", 0], "msg": "The body is no JSON: A member is named twice"}]
+    assert body(await buyer.client.get(buyer.path, headers=buyer.headers)) == before
+
+
+async def test_a_price_that_is_named_twice_is_refused_under_a_key_too_and_the_key_stays_free(buyer: Buyer) -> None:
+    path, key = f"{buyer.path}/checkout", {"Idempotency-Key": "a-key-of-this-buyer-0001"}
+    headers = buyer.headers | key | {"Content-Type": "application/json"}
+    token = '"payment_method": {"token": "pm_card_visa"}'
+    twice = f'{{{token}, "expected_total": null, {token}}}'
+    problem(await buyer.client.post(path, headers=headers, content=twice), 422, "validation_error")
+    nothing = await buyer.client.post(path, headers=headers, content=b'{"payment_method": {}}')
+    assert [error["loc"] for error in problem(nothing, 422, "validation_error")["errors"]] == [
+        ["body", "payment_method", "token"]
+    ]
+
+
+def test_every_route_that_reads_json_reads_it_in_one_way_only() -> None:
+    routes = [route for routers in ROUTERS.values() for router in routers for route in router.routes]
+    loose = [r.name for r in routes if isinstance(r, APIRoute) and r.body_field and not isinstance(r, BodyRoute)]
+    assert loose == []
 
 
 @pytest.mark.parametrize(
