@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from api.client_address import ClientAddress, household
 from api.bodies import BodyRoute
+from api.client_address import ClientAddress, household
 from api.deps import OutboxDep, ResourcesDep, UserId, Write
 from api.exporting import export
 from api.openapi import problems
