@@ -21,14 +21,18 @@ from api.routes import (
     checkout,
     inventory,
     mailbox,
+    manual_payments,
     notifications,
     orders,
     personal_data,
     platform,
     preferences,
+    promotions,
     reconciliations,
     refunds,
     shipments,
+    shipping,
+    taxes,
     users,
     webhooks,
 )
@@ -43,17 +47,18 @@ from settings import Settings, get_settings
 from settings.logs import configure_logs
 
 ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
-    Service.CATALOG: (catalog.router, catalog_edits.router),
+    Service.CATALOG: (catalog.router, catalog_edits.router, promotions.router, taxes.router, shipping.router),
     Service.INVENTORY: (inventory.router,),
     Service.CARTS: (carts.router,),
     Service.ORDERS: (checkout.router, orders.router, refunds.router, shipments.router),
-    Service.PAYMENTS: (webhooks.router, reconciliations.router),
+    Service.PAYMENTS: (webhooks.router, reconciliations.router, manual_payments.router),
     Service.NOTIFICATIONS: (notifications.router,),
     Service.USERS: (auth.router, users.router, addresses.router, preferences.router, personal_data.router),
 }
 
 _TAGS = [
     {"name": "catalog", "description": "What is on sale."},
+    {"name": "prices", "description": "What is taken off and added: promotions, taxes, shipping."},
     {"name": "inventory", "description": "What is in stock."},
     {"name": "carts", "description": "What a buyer wants."},
     {"name": "orders", "description": "What was bought, and what became of it."},

@@ -22,6 +22,8 @@ _ADDRESS = {
 }
 _SECRET = "3uZ0mS3cr3tThatIsShownOnce"  # noqa: S105 - nobody's
 
+_EFFECT = {"type": "percent", "basis_points": 1000}
+
 FIELDS: Mapping[str, Any] = {
     **_ADDRESS,
     "access_token": "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl",
@@ -108,6 +110,9 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
     "NewProduct": {"options": ["colour"], "attributes": {"material": "enamel"}},
     "Order": {"status": "placed", "payment_status": "captured"},
     "PaymentMethod": {"token": "pm_card_visa"},
+    "Percent": {"basis_points": 1000},
+    "Promotion": {"code": "SPRING", "label": "10% off in spring", "effect": _EFFECT, "ends_at": None},
+    "PromotionContent": {"code": "SPRING", "label": "10% off in spring", "effect": _EFFECT, "ends_at": None},
     "Problem": {
         "type": "urn:everorder:problem:cart_empty",
         "title": "The cart is empty.",
@@ -118,8 +123,16 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
         "errors": [],
     },
     "Product": {"options": ["colour"]},
+    "RuleChange": {"content": None, "action": "removed"},
+    "ShippingBand": {"up_to": 2000},
     "ShippingMethod": {"code": "standard", "name": "Standard delivery"},
+    "ShippingMethodContent": {"code": "standard", "name": "Standard delivery"},
+    "ShippingZone": {"name": "British Isles", "countries": ["GB", "IE"]},
+    "ShippingZoneContent": {"name": "British Isles", "countries": ["GB", "IE"]},
     "StockMovement": {"reason": "receipt", "note": ""},
+    "Target": {"skus": [], "categories": ["mugs"]},
+    "TaxRule": {"name": "VAT", "region": "", "rates": {"standard": 200_000, "food": 0}},
+    "TaxRuleContent": {"name": "VAT", "region": "", "rates": {"standard": 200_000, "food": 0}},
     "TimelineEntry": {"type": "placed", "from": "pending", "to": "placed"},
     "Variant": {"title": "blue", "prices": [{"amount": 1999, "currency": "GBP"}], "compare_at": []},
 }

@@ -27,6 +27,7 @@ class Scope(StrEnum):
     ORDERS_PAY = "orders:pay"
     PAYMENTS_CONFIRM = "payments:confirm"
     PAYMENTS_RECONCILE = "payments:reconcile"
+    PRICES_WRITE = "prices:write"
     REFUNDS_LIMITED = "refunds:limited"
     REFUNDS_ANY = "refunds:any"
     NOTIFICATIONS_RESEND = "notifications:resend"
@@ -50,7 +51,7 @@ SCOPES: Mapping[Role, frozenset[Scope]] = {
             Scope.STOCK_READ,
         }
     ),
-    Role.CATALOG_MANAGER: frozenset({Scope.CATALOG_WRITE, Scope.STOCK_READ}),
+    Role.CATALOG_MANAGER: frozenset({Scope.CATALOG_WRITE, Scope.PRICES_WRITE, Scope.STOCK_READ}),
     Role.WAREHOUSE: frozenset(
         {Scope.ORDERS_ANY, Scope.SHIPMENTS_WRITE, Scope.RETURNS_WRITE, Scope.STOCK_READ, Scope.STOCK_WRITE}
     ),
