@@ -16,8 +16,8 @@ from db.audit.workflows import open_orders
 from db.engine import Sessions
 from db.orders import OrderEventView, OrderSearch, OrderView
 from db.payments import Operation
-from domain.errors import NotFoundError
-from domain.order_states import OrderStatus
+from domain.errors import IllegalStepError, NotFoundError
+from domain.order_states import ENDED, OrderStatus
 from models.columns import new_id
 from models.payments import PaymentOperationKind
 
@@ -75,26 +75,26 @@ class OrderDesk:
         return OrderFile(order, snapshot, timeline, operations, running)
 
     async def cancel(self, which: str, reason: str, actor: str, *, wait: timedelta) -> OrderOutcome | Accepted:
-        """Cancel an order: compensated before shipment, recorded after it.
+        """Cancel an order: compensated before shipment, recorded after it. One whose workflow is gone is resumed first.
 
         Raises:
-            NotFoundError: there is no such order, or it has no workflow.
+            NotFoundError: there is no such order.
             EverorderError: its state does not allow it, or Temporal is away.
         """
-        await self._require_workflow(which)
+        await self._wake(which)
         order_id, code, note_id = await self._note(which, reason, actor, usual="requested")
         return await self._client.cancel(order_id, Cancel(code, actor, note_id), wait=wait)
 
     async def resolve(
         self, which: str, decision: Decision, reason: str, actor: str, *, wait: timedelta
     ) -> OrderOutcome | Accepted:
-        """Decide about an order that needs an operator.
+        """Decide about an order that needs an operator. One whose workflow is gone is resumed first.
 
         Raises:
-            NotFoundError: there is no such order, or it has no workflow.
+            NotFoundError: there is no such order.
             EverorderError: it does not need an operator, or Temporal is away.
         """
-        await self._require_workflow(which)
+        await self._wake(which)
         order_id, code, _ = await self._note(which, reason, actor, usual="resolved")
         return await self._client.resolve(order_id, Resolve(decision, code, actor), wait=wait)
 
@@ -125,9 +125,14 @@ class OrderDesk:
         async with self._sessions() as session:
             return (await _find(session, which)).id
 
-    async def _require_workflow(self, which: str) -> None:
-        if not await self._client.is_running(await self._id(which)):
-            raise NotFoundError(f"{which} has no workflow that runs: everorder orders resume {which}")
+    async def _wake(self, which: str) -> None:
+        """Give an order a workflow to be asked, unless it is over."""
+        async with self._sessions() as session:
+            order = await _find(session, which)
+        if order.status not in ENDED:
+            await self._resume(order.id)
+        elif not await self._client.is_running(order.id):
+            raise IllegalStepError(f"nothing is left to be decided: {which} is {order.status}")
 
     async def _resume(self, order_id: UUID) -> bool:
         if await self._client.is_running(order_id):

@@ -270,3 +270,28 @@ async def test_shipment_of_an_order_whose_workflow_is_gone_leaves_all_the_same(
 
     assert shipment["status"] == "shipped"
     assert (await world.order(buyer.order_id())).status == "shipped"
+
+
+async def test_delivery_and_refund_of_an_order_whose_workflow_is_gone_happen_all_the_same(
+    client: httpx2.AsyncClient, staff: httpx2.AsyncClient, world: World
+) -> None:
+    buyer = await ready_buyer(client, world.shop, stock=10)
+    order = f"/v1/orders/{body(await buyer.check_out(), 201)['id']}"
+    workflow = world.temporal.get_workflow_handle(f"order-{buyer.order_id()}")
+    shipment = body(await client.post(f"{order}/shipments", headers=staff.headers), 201)
+
+    await workflow.terminate()
+    arrived = await client.post(f"/v1/shipments/{shipment['id']}/delivered", headers=staff.headers)
+    assert body(arrived)["status"] == "delivered"
+    assert (await world.order(buyer.order_id())).status == "delivered"
+
+    await workflow.terminate()
+    refund = body(await client.post(f"{order}/refunds", headers=staff.headers, json={"amount": gbp(500)}), 201)
+    assert (refund["status"], refund["amount"]) == ("succeeded", gbp(500))
+    shown = body(await client.get(order, headers=buyer.headers))
+    assert (shown["status"], shown["payment_status"], shown["refunded"]) == (
+        "delivered",
+        "partially_refunded",
+        gbp(500),
+    )
+    assert await world.charged(buyer.order_id()) == [1500]

@@ -8,7 +8,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from cli.orders.desk import OrderDesk
 from contracts.orders import Decision, OrderOutcome, Ship
-from domain.errors import IllegalStepError, NotFoundError
+from domain.errors import IllegalStepError
 from domain.order_states import OrderStatus
 from tests.e2e.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
@@ -122,20 +122,46 @@ async def test_cancelling_after_shipment_needs_an_operator_who_resolves_it(lone:
     ]
 
 
-async def test_order_without_workflow_is_resumed_and_can_be_cancelled_then(lone: LoneWorld, desk: OrderDesk) -> None:
+async def test_order_without_workflow_is_cancelled_all_the_same(lone: LoneWorld, desk: OrderDesk) -> None:
     order = await lone.placed()
     which = str(order.order_id)
     assert not await desk.resume(which)
     await lone.terminate(order.order_id)
-    with pytest.raises(NotFoundError, match=f"everorder orders resume {which}"):
-        await desk.cancel(which, "requested", "operator:7", wait=WAIT)
-
-    assert await desk.resume(which)
-    assert await lone.world.client.is_running(order.order_id)
     async with lone.world.working():
         outcome = await desk.cancel(which, "requested", "operator:7", wait=WAIT)
     assert isinstance(outcome, OrderOutcome)
     assert outcome.status is OrderStatus.CANCELLED
+    assert await lone.world.charged(order.order_id) == []
+
+    again = desk.cancel(which, "requested", "operator:7", wait=WAIT)
+    with pytest.raises(IllegalStepError, match=f"nothing is left to be decided: {which} is cancelled"):
+        await again
+    assert not await lone.world.client.is_running(order.order_id)
+
+
+async def test_order_without_workflow_that_needs_an_operator_is_resolved_all_the_same(
+    lone: LoneWorld, desk: OrderDesk
+) -> None:
+    order = await lone.placed()
+    which = str(order.order_id)
+    async with lone.world.working():
+        await lone.world.client.ship(order.order_id, Ship(), wait=WAIT)
+        await desk.cancel(which, "requested", "operator:7", wait=WAIT)
+    assert (await desk.file(which)).order.needs_operator
+    await lone.terminate(order.order_id)
+    async with lone.world.working():
+        await desk.resolve(which, Decision.SKIP, "kept", "operator:7", wait=WAIT)
+
+    file = await desk.file(which)
+    assert (file.order.needs_operator, file.order.status, file.running) == (False, "shipped", True)
+    assert (file.timeline[-1].type, file.timeline[-1].reason) == ("operator_resolved", "kept")
+
+
+async def test_lost_order_is_resumed(lone: LoneWorld, desk: OrderDesk) -> None:
+    order = await lone.placed()
+    await lone.terminate(order.order_id)
+    assert await desk.resume(str(order.order_id))
+    assert await lone.world.client.is_running(order.order_id)
 
 
 async def test_all_lost_orders_are_resumed_and_only_those(lone: LoneWorld, desk: OrderDesk) -> None:
