@@ -14,6 +14,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.heartbeats import heartbeats
+from activities.kept_methods import KeptMethods
 from activities.ports import PaymentProvider
 from activities.providers import PaymentProviders
 from activities.refusals import refusals
@@ -61,6 +62,7 @@ class PaymentActivities(contract.PaymentActivities):
         self._statements = single_statements(sessions)
         self._providers = providers
         self._reversals = Reversals(sessions, providers)
+        self._kept = KeptMethods(sessions)
 
     # Do -------------------------------------------------------------------------------------------------------------
 
@@ -88,8 +90,11 @@ class PaymentActivities(contract.PaymentActivities):
         None: the operation was finished or fenced before the reference could be noted.
         """
         provider, reference = self._of(operation), operation.reference
+        means = await self._kept.means(provider, operation, request)
         if reference is None:
-            prepared = await provider.prepare(_key(operation), operation.order_id, operation.amount, keep=request.keep)
+            prepared = await provider.prepare(
+                _key(operation), operation.order_id, operation.amount, buyer=means.buyer, keep=request.keep
+            )
             async with self._statements() as session:
                 reference = await payments.attach(session, operation.key, prepared)
             if reference is None:
@@ -99,9 +104,7 @@ class PaymentActivities(contract.PaymentActivities):
             if found.state is not ProviderPaymentState.PREPARED:
                 return found
         try:
-            return await provider.authorise(
-                _key(operation), reference, request.payment_method, off_session=request.off_session
-            )
+            return await provider.authorise(_key(operation), reference, means.method, off_session=request.off_session)
         except ProviderRefusedError:
             found = await provider.find(reference)
             if found.state is ProviderPaymentState.PREPARED:

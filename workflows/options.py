@@ -1,6 +1,6 @@
 """How long a step may take and how often it is tried again: one place for every time-out of the story.
 
-A provider call ends by its own time-out (6 s at most, six calls in the longest step) before `provider_call` gives its
+A provider call ends by its own time-out (6 s at most, eight calls in the longest step) before `provider_call` gives its
 attempt up, so a new attempt never runs beside an old one. Heartbeats tell within seconds that a worker has died.
 """
 
@@ -29,7 +29,7 @@ def provider_call(summary: str) -> ActivityConfig:
     return ActivityConfig(
         summary=summary,
         task_queue=TaskQueue.PAYMENTS,
-        start_to_close_timeout=timedelta(seconds=45),
+        start_to_close_timeout=timedelta(seconds=60),
         heartbeat_timeout=timedelta(seconds=5),
         cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         retry_policy=RetryPolicy(

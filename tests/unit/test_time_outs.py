@@ -6,8 +6,9 @@ from db.notifications import CLAIM
 from settings import Settings
 from workflows.options import message_delivery, provider_call
 
-MOST_CALLS = 6
-"""A reversal whose void came too late: find, void, find twice, refund, find."""
+MOST_CALLS = 8
+"""A retry without the buyer: find the attempt before, list what is kept, keep, prepare, find the method, assign its
+payment, confirm, find."""
 
 
 def longest(setting: str) -> timedelta:
