@@ -60,7 +60,7 @@ class LoneWorld:
 async def lone_world(postgres: PostgresForTests, temporal: Client) -> AsyncIterator[LoneWorld]:
     """Open a world, and end its workflows with it."""
     database_url = postgres.migrated()
-    engine = create_engine(database_url)
+    engine = create_engine(database_url, pool_size=30)
     with running_sandbox(postgres.url(f"sandbox_{uuid4().hex[:12]}")) as sandbox:
         async with open_world(Shop(engine), temporal, sandbox.url, SECRET_KEY) as world:
             lone = LoneWorld(world, sandbox, database_url)

@@ -8,6 +8,7 @@ import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import uuid4
 
 import httpx2
@@ -16,7 +17,7 @@ import pytest
 from api.app import create_app
 from api.deps import Resources
 from clients.orders import OrderClient
-from contracts.orders import PlaceOrder, order_workflow_id
+from contracts.orders import Pay, PlaceOrder, Refund, order_workflow_id
 from db.engine import create_engine
 from settings import Settings
 from tests.e2e.lone_world import LoneWorld, lone_world
@@ -24,14 +25,20 @@ from tests.support.postgres import PostgresForTests
 from tests.support.reconciling import require_every_penny
 from tests.support.stripe_events import StripeEvent, signed
 from tests.support.temporal import plain_client, running_temporal
-from tests.support.world import World
+from tests.support.world import WAIT, World
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(300)]
 
 SECRET = "whsec_proof"
 AUTHORISED, CAPTURED = "payment_intent.amount_capturable_updated", "payment_intent.succeeded"
 FAILED, REFUNDED, DISPUTED = "payment_intent.payment_failed", "charge.refunded", "charge.dispute.created"
+REFUND_MADE, REFUND_CHANGED = "refund.created", "refund.updated"
+ACTION_REQUIRED, VOIDED = "payment_intent.requires_action", "payment_intent.canceled"
 PERMUTATIONS = tuple(itertools.permutations((AUTHORISED, CAPTURED, FAILED, REFUNDED, DISPUTED)))
+OF_REFUNDS = tuple(itertools.permutations((CAPTURED, REFUND_MADE, REFUND_CHANGED, REFUNDED)))
+OF_DECLINES = tuple(itertools.permutations((FAILED, VOIDED, AUTHORISED, CAPTURED)))
+OF_THE_BANK = tuple(itertools.permutations((ACTION_REQUIRED, AUTHORISED, FAILED, CAPTURED)))
+ALL = slice(None)
 COPIES = 2
 AT_ONCE = 24
 
@@ -99,26 +106,33 @@ async def heard(world: World, orders: Iterable[PlaceOrder]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def checked_out(world: World) -> dict[tuple[str, ...], PlaceOrder]:
+Orders = dict[tuple[str, ...], PlaceOrder]
+
+
+async def checked_out(
+    world: World, permutations: Iterable[tuple[str, ...]] = PERMUTATIONS, card: str = "pm_card_visa"
+) -> Orders:
     """Begin an order for each permutation, with no worker at work."""
     sku = await world.goods(stock=len(PERMUTATIONS))
-    orders = {kinds: world.order_of(await world.cart((sku, 1))) for kinds in PERMUTATIONS}
+    orders = {kinds: world.order_of(await world.cart((sku, 1)), card=card) for kinds in permutations}
     for order in orders.values():
         await world.client.resume(order)
     return orders
 
 
-async def all_placed(world: World) -> None:
-    placed = "SELECT count(*) FROM orders WHERE status = 'placed'"
-    while await world.shop.run(placed) != [(len(PERMUTATIONS),)]:  # noqa: ASYNC110 - what is waited for is in the database
+async def all_are(world: World, orders: Orders, status: str) -> None:
+    count = "SELECT count(*) FROM orders WHERE status = :status"
+    while await world.shop.run(count, status=status) != [(len(orders),)]:  # noqa: ASYNC110 - what is waited for is in the database
         await asyncio.sleep(0.1)
 
 
-async def references_of(world: World) -> dict[str, str]:
+async def references_of(world: World, orders: Orders) -> dict[PlaceOrder, str]:
+    """Look up the payment of each order's first attempt."""
     rows = await world.shop.run(
-        "SELECT order_id, provider_reference FROM payment_operations WHERE operation = 'capture'"
+        "SELECT order_id, provider_reference FROM payment_operations WHERE operation = 'authorise' AND attempt = 1"
     )
-    return {str(order): str(reference) for order, reference in rows}
+    known = {str(order): str(reference) for order, reference in rows}
+    return {order: known[str(order.order_id)] for order in orders.values()}
 
 
 async def ends(world: World) -> Counter[tuple[object, ...]]:
@@ -138,16 +152,16 @@ async def test_events_in_any_order_and_number_leave_a_paid_order_paid(
     await report_all(provider, orders, slice(0, 2), {})  # before the workflow's own step
     async with world.working():
         await report_all(provider, orders, slice(2, 4), {})  # during it
-        await all_placed(world)
-        known = await references_of(world)
-        references = {order: known[str(order.order_id)] for order in orders.values()}
-        await report_all(provider, orders, slice(0, 5), references)  # after it, all of them once more
+        await all_are(world, orders, "placed")
+        references = await references_of(world, orders)
+        await report_all(provider, orders, ALL, references)  # after it, all of them once more
         await heard(world, orders.values())
 
         assert await ends(world) == {("placed", "captured", False, "opened placed"): len(PERMUTATIONS)}
         [(events, copies)] = await world.shop.run("SELECT count(*), sum(copies) FROM webhook_events")
         assert (events, int(str(copies))) == (9 * len(PERMUTATIONS), 9 * COPIES * len(PERMUTATIONS))
-        assert await world.shop.run("SELECT DISTINCT state FROM webhook_events") == [("delivered",)]
+        told = await world.shop.run("SELECT reason, count(*) FROM webhook_events GROUP BY state, reason ORDER BY 2")
+        assert told == [("known", 3 * len(PERMUTATIONS)), (None, 6 * len(PERMUTATIONS))]
         await require_every_penny(world)
 
 
@@ -157,16 +171,82 @@ async def test_events_in_any_order_and_number_bring_a_disputed_payment_to_an_ope
     world = lone.world
     orders = await checked_out(world)
     async with world.working():
-        await all_placed(world)
-        known = await references_of(world)
-        references = {order: known[str(order.order_id)] for order in orders.values()}
+        await all_are(world, orders, "placed")
+        references = await references_of(world, orders)
         for reference in references.values():
             await lone.sandbox.control("POST", f"payment_intents/{reference}/dispute", {})
-        await report_all(provider, orders, slice(0, 5), references)
+        await report_all(provider, orders, ALL, references)
         for order in orders.values():
             await world.needs_operator(order.order_id)
-        await report_all(provider, orders, slice(0, 5), references)
+        await report_all(provider, orders, ALL, references)
         await heard(world, orders.values())
 
         assert set(await ends(world)) == {("placed", "disputed", True, "opened placed operator_needed")}
         assert sum((await ends(world)).values()) == len(PERMUTATIONS)
+
+
+async def test_events_in_any_order_and_number_leave_a_refunded_order_refunded(
+    lone: LoneWorld, provider: httpx2.AsyncClient
+) -> None:
+    world = lone.world
+    orders = await checked_out(world, OF_REFUNDS)
+    async with world.working():
+        await all_are(world, orders, "placed")
+        references = await references_of(world, orders)
+        await report_all(provider, orders, ALL, references)  # before anything is given back
+        refunds = [world.client.refund(replace(one, payment_method=None), Refund(), wait=WAIT) for one in references]
+        await asyncio.gather(report_all(provider, orders, ALL, references), *refunds)  # while it is
+        await report_all(provider, orders, ALL, references)  # and afterwards
+        await heard(world, orders.values())
+
+        assert await ends(world) == {("placed", "refunded", False, "opened placed refunded"): len(OF_REFUNDS)}
+        await require_every_penny(world)
+
+
+async def test_events_in_any_order_and_number_leave_a_declined_order_unpaid_until_it_is_paid(
+    lone: LoneWorld, provider: httpx2.AsyncClient
+) -> None:
+    world = lone.world
+    orders = await checked_out(world, OF_DECLINES, card="pm_card_chargeDeclined")
+    async with world.working():
+        await all_are(world, orders, "payment_required")
+        references = await references_of(world, orders)
+        await report_all(provider, orders, ALL, references)
+        await heard(world, orders.values())
+        unpaid = ("payment_required", "none", False, "opened payment_declined")
+        assert await ends(world) == {unpaid: len(OF_DECLINES)}
+
+        paying = [world.client.pay(one.order_id, Pay("pm_card_visa"), wait=WAIT) for one in references]
+        await asyncio.gather(report_all(provider, orders, ALL, references), *paying)
+        await all_are(world, orders, "placed")
+        await report_all(provider, orders, ALL, references)
+        await heard(world, orders.values())
+
+        paid = ("placed", "captured", False, "opened payment_declined payment_retried placed")
+        assert await ends(world) == {paid: len(OF_DECLINES)}
+        await require_every_penny(world)
+
+
+async def test_events_in_any_order_and_number_place_an_order_once_its_bank_is_satisfied_and_not_before(
+    lone: LoneWorld, provider: httpx2.AsyncClient
+) -> None:
+    world = lone.world
+    orders = await checked_out(world, OF_THE_BANK, card="pm_card_authenticationRequired")
+    async with world.working():
+        await all_are(world, orders, "payment_required")
+        references = await references_of(world, orders)
+        await report_all(provider, orders, ALL, references)
+        await heard(world, orders.values())
+        waiting = ("payment_required", "none", False, "opened payment_action_required")
+        assert await ends(world) == {waiting: len(OF_THE_BANK)}
+
+        for reference in references.values():
+            await lone.sandbox.control("POST", f"payment_intents/{reference}/authenticate", {"passes": True})
+        await report_all(provider, orders, slice(0, 1), references)  # whatever it says, it makes the order look
+        await all_are(world, orders, "placed")
+        await report_all(provider, orders, ALL, references)
+        await heard(world, orders.values())
+
+        placed = ("placed", "captured", False, "opened payment_action_required payment_answered placed")
+        assert await ends(world) == {placed: len(OF_THE_BANK)}
+        await require_every_penny(world)
