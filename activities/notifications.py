@@ -18,9 +18,10 @@ from domain.order_states import FailureReason
 
 
 class NotificationActivities(contract.NotificationActivities):
-    """Implements delivery with a mail server and PostgreSQL."""
+    """Implements delivery with a mail server and PostgreSQL. `transfer_details` say where money is transferred to."""
 
-    def __init__(self, sessions: Sessions, mailer: Mailer, renderer: Renderer) -> None:
+    def __init__(self, sessions: Sessions, mailer: Mailer, renderer: Renderer, transfer_details: str = "") -> None:
+        self._transfer_details = transfer_details
         self._hand_over = HandOver(sessions, mailer)
         self._renderer = renderer
 
@@ -51,6 +52,9 @@ class NotificationActivities(contract.NotificationActivities):
                 "deadline": _moment(message.payment_deadline),
                 "retry_at": _moment(message.payment_retry_at),
                 "sold_out": message.reason == FailureReason.INSUFFICIENT_STOCK,
+                "at_delivery": message.capture_policy == CapturePolicy.DELIVERY,
+                "transfer_reference": message.transfer_reference,
+                "transfer_details": self._transfer_details,
                 "shipment": None if message.shipment is None else _shipment(*message.shipment),
             },
         )

@@ -17,8 +17,9 @@ from db.orders import OrderView
 from domain.errors import TemporarilyUnavailableError
 from domain.money import Money
 from domain.order_states import FailureReason, OrderStatus
+from domain.payment_methods import AWAITING_TRANSFER
 
-_AUTHENTICATION = "authentication_required"
+_FOR_THE_BUYER = frozenset({"authentication_required", AWAITING_TRANSFER})
 """What the buyer can satisfy with the same payment method."""
 
 
@@ -90,7 +91,7 @@ def _payment_problem(outcome: OrderOutcome) -> ProblemError:
 
 async def _awaited_payment(session: AsyncSession, outcome: OrderOutcome) -> ProblemError:
     """Say what the buyer has to do; the secret for it comes from the books, as histories know none."""
-    if outcome.decline_code != _AUTHENTICATION:
+    if outcome.decline_code not in _FOR_THE_BUYER:
         return _payment_problem(outcome)
     action = await payments.action_of(session, outcome.order_id)
     return ProblemError(
@@ -100,6 +101,7 @@ async def _awaited_payment(session: AsyncSession, outcome: OrderOutcome) -> Prob
         decline_code=outcome.decline_code,
         provider=action.provider if action else None,
         client_secret=action.client_secret if action else None,
+        transfer_reference=action.transfer_reference if action else None,
     )
 
 

@@ -43,13 +43,15 @@ WHERE reference = :reference AND state IN ('prepared', 'awaited', 'promised')
 _REFUND = text("""
 WITH payment AS (
     SELECT reference, order_id, amount, currency FROM manual_payments
-    WHERE reference = :reference AND state = 'received' AND currency = :currency FOR UPDATE
+    WHERE reference = :reference AND state = 'received' AND currency = :currency
 ), given AS (
     SELECT coalesce(sum(r.amount), 0) AS amount FROM payment p LEFT JOIN manual_refunds r ON r.payment = p.reference
 )
 INSERT INTO manual_refunds AS r (id, payment, order_id, key, amount, currency, state)
-SELECT :id, p.reference, p.order_id, :key, :amount, p.currency, 'owed' FROM payment p, given g
-WHERE g.amount + :amount <= p.amount OR EXISTS (SELECT FROM manual_refunds WHERE key = :key)
+SELECT :id, p.reference, p.order_id, CAST(:key AS text), CAST(:amount AS bigint), p.currency, 'owed'
+FROM payment p, given g
+WHERE g.amount + CAST(:amount AS bigint) <= p.amount
+   OR EXISTS (SELECT FROM manual_refunds WHERE key = CAST(:key AS text))
 ON CONFLICT (key) DO UPDATE SET key = r.key
 RETURNING r.id, r.key, r.amount, r.state
 """)

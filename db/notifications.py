@@ -43,7 +43,10 @@ RETURNING n.id, n.order_id, n.attempts, n.template, n.channel, n.message_id, o.e
         (SELECT json_agg(json_build_array(i.quantity, l.title) ORDER BY l.position)
          FROM shipment_lines i JOIN order_lines l ON l.line_id = i.line_id WHERE i.shipment_id = s.id))
      FROM shipments s WHERE n.template = 'shipment' AND s.order_id = o.id AND s.n = n.n),
-    o.payment_deadline, o.payment_retry_at, o.reason
+    o.payment_deadline, o.payment_retry_at, o.reason,
+    (SELECT p.provider_reference FROM payment_operations p
+     WHERE n.template = 'payment_transfer_awaited' AND p.order_id = o.id AND p.operation = 'authorise'
+       AND p.attempt = n.n)
 """)
 
 _STATE = text("SELECT state FROM notifications WHERE id = :id")
@@ -94,6 +97,8 @@ class ClaimedMessage:
     payment_retry_at: datetime | None
     reason: str | None
     """Why the order has failed, where it has."""
+    transfer_reference: str | None
+    """What the buyer writes on the transfer that is awaited."""
 
 
 async def owe(session: AsyncSession, order_id: UUID, template: str, n: int = 1) -> None:

@@ -3,7 +3,7 @@
 Each function is one statement whose condition is in its `WHERE`: a fence and a late step can not pass each other.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -109,7 +109,8 @@ RETURNING key
 """)
 
 _ACTION = text("""
-SELECT p.provider, p.code, p.client_secret
+SELECT p.provider, p.code, p.client_secret,
+       CASE WHEN p.code = 'awaiting_transfer' THEN p.provider_reference END AS transfer_reference
 FROM payment_operations p JOIN orders o ON o.id = p.order_id AND o.payment_attempt = p.attempt
 WHERE p.order_id = :order_id AND p.operation = 'authorise' AND p.state = 'action_required'
 """)
@@ -247,6 +248,13 @@ class BuyersAction:
     provider: str
     code: str
     client_secret: str | None = field(repr=False)
+    transfer_reference: str | None = None
+    """What the buyer writes on a transfer."""
+
+    @property
+    def for_staff(self) -> "BuyersAction | None":
+        """Leave the secret out; None: there is nothing else."""
+        return replace(self, client_secret=None) if self.transfer_reference else None
 
 
 async def action_of(session: AsyncSession, order_id: UUID) -> BuyersAction | None:

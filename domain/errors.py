@@ -161,6 +161,24 @@ class PaymentInProgressError(EverorderError):
     code = "payment_in_progress"
 
 
+class PaymentMethodUnavailableError(EverorderError):
+    """The shop does not offer this way to pay."""
+
+    code = "payment_method_unavailable"
+
+
+class AmountMismatchError(EverorderError):
+    """Money was confirmed of another amount than is waited for."""
+
+    code = "amount_mismatch"
+
+
+class ReceiptUsedError(EverorderError):
+    """Money was confirmed under a reference that stands for other money already."""
+
+    code = "receipt_used"
+
+
 class NothingToRefundError(EverorderError):
     """A refund is of one minor unit at least."""
 

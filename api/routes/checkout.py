@@ -13,6 +13,7 @@ from api.deps import Owns, Resources, ResourcesDep
 from api.errors import ProblemError
 from api.idempotency import IdempotentRoute
 from api.openapi import problems
+from api.payment_ways import require_offered
 from api.schemas.orders import AcceptedOrder, Checkout, Order
 from api.security import Caller, Scope
 from api.waiting import Wait
@@ -49,6 +50,7 @@ async def check_out(
             order = await orders.latest_of_cart(session, cart.id)
             if order is not None:
                 return outcomes.standing(order)
+        require_offered(resources.settings, body.payment_method.token)
         await _require_ready(session, cart, body.payment_method.token)
     outcome = await _place(resources, _request(cart, body, resources.settings), wait)
     async with resources.reads() as session:

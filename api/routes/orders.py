@@ -12,6 +12,7 @@ from api.access import own_cart, own_order
 from api.deps import Owns, Read, Resources, ResourcesDep
 from api.idempotency import IdempotentRoute, RequestId
 from api.openapi import problems
+from api.payment_ways import require_offered
 from api.reviving import ask_order
 from api.schemas.fields import Line, Moment
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
@@ -97,6 +98,7 @@ async def pay_order(
     order = await _own(resources, caller, order_id)
     if order.status in ENDED:
         raise IllegalStepError(f"a payment is not possible: the order is {order.status}")
+    require_offered(resources.settings, body.payment_method.token)
     pay = Pay(payment_method=body.payment_method.token, actor=caller.actor)
     outcome = await ask_order(
         resources, order_id, lambda: resources.orders.pay(order_id, pay, wait=wait, request_id=request_id)
@@ -149,8 +151,9 @@ async def _own(resources: Resources, caller: Caller, order_id: UUID) -> Order:
     async with resources.reads() as session:
         order = await own_order(session, caller, order_id)
         waits = order is not None and order.status == OrderStatus.PAYMENT_REQUIRED
-        buyer = waits and not caller.may(Scope.ORDERS_ANY)
-        action = await payments.action_of(session, order_id) if buyer else None
+        action = await payments.action_of(session, order_id) if waits else None
+    if action is not None and caller.may(Scope.ORDERS_ANY):
+        action = action.for_staff
     if order is not None:
         return receipts.show(order, action)
     cart_id = await resources.orders.accepted_cart(order_id)

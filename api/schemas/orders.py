@@ -58,10 +58,14 @@ class OrderLine(Output):
 
 
 class PaymentAction(Output):
-    """What the buyer has to do with the provider's own library; the secret is for the buyer's browser alone."""
+    """What the buyer has to do with the provider's own library, or to write on a transfer.
+
+    The secret is for the buyer's browser alone.
+    """
 
     provider: str
     client_secret: str | None
+    transfer_reference: str | None = None
 
 
 class AwaitedPayment(Output):

@@ -43,6 +43,7 @@ def settings(postgres: PostgresForTests) -> Settings:
             "DATABASE_URL": postgres.migrated(),
             "service_token": SERVICE_TOKEN,
             "currency": "GBP",
+            "payment_methods": "card, bank_transfer, cash_on_delivery",
             "stripe_webhook_secret": ",".join(WEBHOOK_SECRETS),
             "rate_limit_scale": 1_000,
             "_env_file": None,

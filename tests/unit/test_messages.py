@@ -14,6 +14,7 @@ BEGUN_WITH_AN_ORDER = {
     "payment_failed",
     "payment_retry_scheduled",
     "payment_action_required",
+    "payment_transfer_awaited",
     "payment_expired",
     "payment_renewal_failed",
 }
