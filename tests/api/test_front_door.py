@@ -1,8 +1,9 @@
 """What surrounds every request: headers, origins, hosts, and patience with those who are slow."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx2
@@ -56,10 +57,12 @@ async def test_only_what_is_the_same_for_everybody_may_be_kept(guest: httpx2.Asy
         assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_the_documentation_may_load_its_own_scripts_and_be_framed_by_nobody(guest: httpx2.AsyncClient) -> None:
-    policy = (await guest.get("/docs")).headers["content-security-policy"]
-    assert "script-src https://cdn.jsdelivr.net" in policy
-    assert "frame-ancestors 'none'" in policy
+async def test_the_documentation_runs_its_own_scripts_only_and_is_framed_by_nobody(guest: httpx2.AsyncClient) -> None:
+    page = await guest.get("/docs")
+    policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
+    assert (policy["default-src"], policy["script-src"], policy["frame-ancestors"]) == ("'none'", "'self'", "'none'")
+    assert "//" not in page.headers["content-security-policy"] + page.text
+    assert re.findall(r"<script(?! src=\"/docs/[a-z-]+\.js\"></script>)", page.text) == []
 
 
 async def test_browsers_insist_on_tls_where_a_setting_says_so(settings: Settings) -> None:
@@ -136,14 +139,15 @@ async def test_a_body_that_trickles_in_is_not_given_more_time_for_each_drop(sett
     async with on_the_wire(settings, upload_timeout=0.3) as (_, address):
         reader, writer = await asyncio.open_connection(*address)
         writer.write(head)
-        answer = asyncio.create_task(reader.read())
+        answer = asyncio.create_task(reader.readline())
         drops = 0
         while not answer.done() and drops < 200:
             writer.write(b" ")
             drops += 1
             await asyncio.sleep(0.02)
-        assert (await answer).startswith(b"HTTP/1.1 408 ")
         assert drops < 200
+        with suppress(ConnectionResetError):  # a drop that met the closed connection may have cost us the answer
+            assert await answer == b"HTTP/1.1 408 Request Timeout\r\n"
         writer.close()
 
 
