@@ -173,7 +173,7 @@ async def test_step_that_runs_many_times_at_once_is_done_once(
 def dying(steps: Steps) -> dict[str, Any]:
     sessions = async_sessionmaker(steps.shop.engine, sync_session_class=DyingSession)
     return {
-        "refunding": RefundActivities(sessions, steps.meddler),
+        "refunding": RefundActivities(sessions, steps.providers),
         "shipments": ShipmentActivities(sessions, timedelta(days=30)),
     }
 
