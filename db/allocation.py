@@ -5,6 +5,9 @@ that what is left of a SKU is known exactly. Then, in turns, it picks the place 
 among equals the one with the lowest priority, then the first by code. So a place that has everything comes first, and
 an order is split over few. What no place has is backordered, where the policy of the SKU allows that much; else nothing
 at all is held.
+
+The new level is made of what was read under the lock. PostgreSQL checks the constraint on a new row before it notices
+that the old one is not the newest: a sum over the row would be refused where the level was freed while this waited.
 """
 
 from sqlalchemy import text
@@ -44,7 +47,7 @@ _ALLOCATED = f"""
     ORDER BY p.sku
     FOR UPDATE OF p
 ), level AS (
-    SELECT s.sku, s.location, s.on_hand - s.reserved AS available, l.priority,
+    SELECT s.sku, s.location, s.on_hand, s.reserved, s.on_hand - s.reserved AS available, l.priority,
            {SERVES.format(country=_COUNTRY)} AS serves
     FROM wanted w JOIN stock_levels s ON s.sku = w.sku JOIN locations l ON l.code = s.location
     WHERE l.active AND (SELECT count(*) FROM policy) >= 0
@@ -69,9 +72,9 @@ _ALLOCATED = f"""
 ), outcome AS (
     SELECT locations, missing FROM picked ORDER BY turn DESC LIMIT 1
 ), taken AS (
-    SELECT sku, location, least(available, quantity - before) AS quantity
+    SELECT sku, location, on_hand, reserved, least(available, quantity - before) AS quantity
     FROM (
-        SELECT l.sku, l.location, l.available, w.quantity, coalesce(sum(l.available) OVER (
+        SELECT l.sku, l.location, l.on_hand, l.reserved, l.available, w.quantity, coalesce(sum(l.available) OVER (
                    PARTITION BY l.sku ORDER BY t.turn ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
                ), 0)::bigint AS before
         FROM outcome o CROSS JOIN unnest(o.locations) WITH ORDINALITY AS t (location, turn)
@@ -87,7 +90,7 @@ _ALLOCATED = f"""
 ), short AS (
     SELECT sku, requested, requested - missing + backorderable AS available FROM lacking WHERE missing > backorderable
 ), held AS (
-    UPDATE stock_levels s SET reserved = s.reserved + t.quantity
+    UPDATE stock_levels s SET on_hand = t.on_hand, reserved = t.reserved + t.quantity
     FROM taken t
     WHERE s.sku = t.sku AND s.location = t.location AND NOT EXISTS (SELECT FROM short)
     RETURNING s.sku, s.location, t.quantity

@@ -26,15 +26,15 @@ _TRANSFER = text("""
 WITH policy AS (
     SELECT low_stock_at FROM stock_policies WHERE sku = :sku FOR UPDATE
 ), everywhere AS (
-    SELECT s.location, s.on_hand - s.reserved AS available, l.active
+    SELECT s.location, s.on_hand, s.reserved, s.on_hand - s.reserved AS available, l.active
     FROM stock_levels s JOIN locations l ON l.code = s.location
     WHERE s.sku = :sku AND (SELECT count(*) FROM policy) >= 0
     ORDER BY s.location
     FOR UPDATE OF s
 ), taken AS (
-    UPDATE stock_levels s SET on_hand = s.on_hand - :quantity
+    UPDATE stock_levels s SET on_hand = e.on_hand - :quantity, reserved = e.reserved
     FROM everywhere e
-    WHERE s.sku = :sku AND s.location = :origin AND e.location = s.location AND s.on_hand - :quantity >= s.reserved
+    WHERE s.sku = :sku AND s.location = :origin AND e.location = s.location AND e.on_hand - :quantity >= e.reserved
     RETURNING s.sku, s.location, s.on_hand, s.reserved
 ), brought AS (
     INSERT INTO stock_levels AS s (sku, location, on_hand, reserved)

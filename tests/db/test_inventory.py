@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +15,7 @@ from db import inventory
 from db.engine import create_engine
 from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop
+from tests.support.stock import commit, goods, hold, levels, orders, release, reservations, somebody_waits
 
 SKUS = 4
 ORDERS = 3
@@ -26,71 +27,6 @@ async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
     engine = create_engine(postgres.migrated(), pool_size=20)
     yield Shop(engine)
     await engine.dispose()
-
-
-async def goods(shop: Shop, stock: int) -> str:
-    """Put a SKU on sale, with the movement that explains its stock."""
-    sku = await shop.buyable(stock=stock)
-    await shop.run(
-        "INSERT INTO stock_movements (id, sku, location, delta, reason, actor, note)"
-        " VALUES (uuidv7(), :sku, 'main', :stock, 'receipt', 'test', '')",
-        sku=sku,
-        stock=stock,
-    )
-    return sku
-
-
-async def orders(shop: Shop, count: int) -> list[UUID]:
-    """Write orders that hold nothing yet, each of a cart of its own."""
-    made = [uuid4() for _ in range(count)]
-    await shop.run(
-        """
-        INSERT INTO carts (id, status, checkout_attempt, currency)
-        SELECT id, 'frozen', 1, 'GBP' FROM unnest(CAST(:ids AS uuid[])) AS c (id)
-        """,
-        ids=made,
-    )
-    await shop.run(
-        """
-        INSERT INTO orders (id, cart_id, checkout_attempt, status, payment_status, currency, subtotal_amount,
-            discount_amount, shipping_amount, tax_amount, total_amount, captured_amount, refunded_amount,
-            payment_attempt)
-        SELECT id, id, 1, 'pending', 'none', 'GBP', 0, 0, 0, 0, 0, 0, 0, 1 FROM unnest(CAST(:ids AS uuid[])) AS o (id)
-        """,
-        ids=made,
-    )
-    return made
-
-
-async def hold(shop: Shop, order: UUID, *lines: tuple[str, int]) -> tuple[Shortage, ...]:
-    async with shop.sessions.begin() as session:
-        return await inventory.hold(session, order, lines)
-
-
-async def commit(shop: Shop, order: UUID) -> None:
-    async with shop.sessions.begin() as session:
-        await inventory.commit(session, order)
-
-
-async def release(shop: Shop, order: UUID) -> None:
-    async with shop.sessions.begin() as session:
-        await inventory.release(session, order)
-
-
-async def levels(shop: Shop, *skus: str) -> list[tuple[object, ...]]:
-    """Read on hand, reserved, and the sum of the movements of each SKU."""
-    return await shop.run(
-        """
-        SELECT on_hand, reserved, (SELECT sum(delta) FROM stock_movements m WHERE m.sku = s.sku)::bigint
-        FROM stock_levels s WHERE sku = ANY(CAST(:skus AS text[]))
-        ORDER BY array_position(CAST(:skus AS text[]), sku)
-        """,
-        skus=list(skus),
-    )
-
-
-async def reservations(shop: Shop, order: UUID) -> list[tuple[object, ...]]:
-    return await shop.run("SELECT quantity, state FROM reservations WHERE order_id = :id ORDER BY sku", id=order)
 
 
 async def test_two_hundred_buyers_of_fifty_units_hold_exactly_fifty(shop: Shop) -> None:
@@ -163,6 +99,20 @@ async def test_goods_of_others_are_not_available(shop: Shop) -> None:
     await hold(shop, first, (sku, 4))
 
     assert await hold(shop, second, (sku, 2)) == (Shortage(sku, requested=2, available=1),)
+
+
+async def test_hold_that_waits_for_a_release_takes_what_that_gave_back(shop: Shop) -> None:
+    sku = await goods(shop, 1)
+    first, second = await orders(shop, 2)
+    await hold(shop, first, (sku, 1))
+    async with shop.sessions.begin() as session:
+        await inventory.release(session, first)
+        waiting = asyncio.create_task(hold(shop, second, (sku, 1)))
+        await somebody_waits(shop)
+
+    assert await waiting == ()
+    assert await levels(shop, sku) == [(1, 1, 1)]
+    assert await reservations(shop, second) == [(1, "held")]
 
 
 async def test_twenty_commits_and_then_twenty_releases_at_once_move_the_goods_once_each(shop: Shop) -> None:
