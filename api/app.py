@@ -19,6 +19,7 @@ from api.routes import (
     catalog,
     catalog_edits,
     checkout,
+    documentation,
     inventory,
     mailbox,
     manual_payments,
@@ -126,6 +127,7 @@ def create_app(
         openapi_tags=_TAGS,
         lifespan=lifespan,
         generate_unique_id_function=openapi.operation_id,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         middleware=front_door(chosen, limits),
@@ -139,6 +141,7 @@ def create_app(
 def _mount(app: FastAPI, settings: Settings, services: frozenset[Service]) -> None:
     audience.document(platform.router)
     app.include_router(platform.router)
+    app.include_router(documentation.router)
     for service, routers in ROUTERS.items():
         for router in routers if service in services else ():
             audience.document(router)

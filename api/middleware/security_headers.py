@@ -14,12 +14,6 @@ _ALWAYS: Mapping[str, str] = {
 _FOR_EVERYBODY = ("/v1/products", "/v1/categories", "/openapi.json", "/docs", "/.well-known/")
 """Answers that are the same for everybody. All others may be personal, and nobody keeps them."""
 
-_DOCUMENTATION = (
-    "default-src 'none'; script-src https://cdn.jsdelivr.net 'unsafe-inline'; connect-src 'self'; "
-    "style-src https://cdn.jsdelivr.net 'unsafe-inline'; img-src https://fastapi.tiangolo.com data:; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-)
-
 
 class SecurityHeaders:
     """Adds them to every answer, but for those that the answer has already."""
@@ -44,8 +38,6 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
     def _add(self, path: str, headers: MutableHeaders) -> None:
-        if path == "/docs":
-            headers.setdefault("Content-Security-Policy", _DOCUMENTATION)
         for name, value in self._headers.items():
             headers.setdefault(name, value)
         if not path.startswith(_FOR_EVERYBODY):

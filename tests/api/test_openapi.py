@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import httpx2
@@ -78,7 +79,20 @@ async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None
     assert set(references(document)) <= known
 
 
-async def test_the_documentation_is_a_page(guest: httpx2.AsyncClient) -> None:
+async def test_the_documentation_is_a_page_whose_files_come_from_here(guest: httpx2.AsyncClient) -> None:
     page = await guest.get("/docs")
-    assert page.status_code == 200
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "/openapi.json" in page.text
+    files = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
+    kinds = {file: (await guest.get(file)).headers["content-type"].partition(";")[0] for file in files}
+    assert kinds == {
+        "/docs/swagger-ui.css": "text/css",
+        "/docs/swagger-ui-bundle.js": "text/javascript",
+        "/docs/start.js": "text/javascript",
+    }
+    assert "SwaggerUIBundle" in (await guest.get("/docs/swagger-ui-bundle.js")).text
+
+
+@pytest.mark.parametrize("name", ["redoc.standalone.js", "..%2Fcore.py", "none.js"])
+async def test_no_other_file_is_handed_out_with_the_documentation(guest: httpx2.AsyncClient, name: str) -> None:
+    assert (await guest.get(f"/docs/{name}")).status_code in {404, 422}
