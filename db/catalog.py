@@ -1,8 +1,9 @@
 """Products as the shop shows them. PostgreSQL writes their JSON itself: one statement finds a page and writes it.
 
 Lists follow an index of `listings` or `listed_prices` that begins with the category, so that a page costs the same at
-any depth and in a shop of any size. Where filters narrow a list, up to `FEW` matches are collected first: when that is
-all of them they are sorted, and otherwise matches are so frequent that following the index finds a page at once.
+any depth and in a shop of any size. Where filters narrow a list, the next `NEAR` products are looked at one by one. If
+they do not fill the page, matches are rare, and all of them are collected, up to `FEW`, and sorted. If they are more,
+the index is followed as far as it takes, which is then not far.
 """
 
 from dataclasses import dataclass
@@ -18,8 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.catalog import ProductStatus
 from models.listings import EVERYTHING
 
+NEAR = 2_000
+"""Products of a list that are looked at in turn before its matches are collected."""
+
 FEW = 5_000
-"""Matches that are sorted one by one."""
+"""Matches that are collected and sorted."""
 
 _MOST_RANKED = 1_000
 """Matches of a search that are ranked; who looks for something so common has to say more."""
@@ -131,24 +135,21 @@ LIMIT :limit
 class _Order:
     """A sort: the table whose index it follows, the key there, its type, and its direction."""
 
-    source: str
+    table: str
     key: str
     type: str
     descending: bool = False
 
 
-_LISTINGS = "listings l"
-_PRICED = "listed_prices l"
-_RANKED = "listings l JOIN ranked r ON r.product_id = l.product_id"
 _ORDERS = {
-    ProductSort.NEWEST: _Order(_LISTINGS, "l.created_at", "timestamptz", descending=True),
-    ProductSort.TITLE: _Order(_LISTINGS, "l.title", "text"),
-    ProductSort.PRICE: _Order(_PRICED, "l.price", "bigint"),
-    ProductSort.PRICE_DESC: _Order(_PRICED, "l.price", "bigint", descending=True),
-    ProductSort.RELEVANCE: _Order(_RANKED, "r.rank", "bigint", descending=True),
+    ProductSort.NEWEST: _Order("listings", "l.created_at", "timestamptz", descending=True),
+    ProductSort.TITLE: _Order("listings", "l.title", "text"),
+    ProductSort.PRICE: _Order("listed_prices", "l.price", "bigint"),
+    ProductSort.PRICE_DESC: _Order("listed_prices", "l.price", "bigint", descending=True),
+    ProductSort.RELEVANCE: _Order("listings", "r.rank", "bigint", descending=True),
 }
 
-_MATCHES = """
+_RANKED = """
 ranked AS MATERIALIZED (
     SELECT product_id, CAST(ts_rank(words, query) * 1000000 AS bigint) AS rank
     FROM (
@@ -159,13 +160,21 @@ ranked AS MATERIALIZED (
     ) matching
 )"""
 
-_WITH_PRICE = (
-    " JOIN listed_prices x ON x.product_id = l.product_id AND x.category_id = l.category_id AND x.currency = :currency"
-)
+_IN_CATEGORY = "l.category_id = coalesce((SELECT id FROM categories WHERE slug = :category), CAST(:otherwise AS uuid))"
 
 _IN_STOCK = """EXISTS (
     SELECT FROM variants v JOIN stock_levels s ON s.sku = v.sku
     WHERE v.product_id = l.product_id AND v.active AND s.on_hand > s.reserved
+)"""
+
+_PRICED = """EXISTS (
+    SELECT FROM listed_prices x
+    WHERE x.product_id = l.product_id AND x.category_id = l.category_id AND x.currency = :currency
+      AND x.price BETWEEN :min_price AND :max_price
+)"""
+
+_HAS_ATTRIBUTES = """EXISTS (
+    SELECT FROM products a WHERE a.id = l.product_id AND a.attributes @> CAST(:attributes AS jsonb)
 )"""
 
 
@@ -228,57 +237,94 @@ def _shape(search: ProductSearch) -> _Shape:
 def _statement(shape: _Shape) -> TextClause:
     """Write the statement for a shape of search out of constants."""
     order = _ORDERS[shape.sort]
-    joined, filters = _filters(shape, order)
-    parts = [_MATCHES] if shape.text else []
-    if order.source == _RANKED or not filters:
-        return _with_documents(parts, _page(order, _scope(order) + filters, shape, joined), order)
-    where = " AND ".join(_scope(order) + filters)
-    few = (
-        f"few AS MATERIALIZED (SELECT l.product_id, {order.key} AS key"  # noqa: S608 - constants of this module
-        f" FROM {order.source}{joined} WHERE {where} LIMIT {FEW + 1})"
-    )
-    are_all = f"(SELECT count(*) <= {FEW} FROM few)"  # noqa: S608 - as above
-    sorted_out = _page(_Order("few l", "l.key", order.type, order.descending), [are_all], shape)
-    followed = _page(order, [f"NOT {are_all}", *_scope(order), *filters], shape, joined)
-    return _with_documents([*parts, few], f"({sorted_out}) UNION ALL ({followed})", order)
-
-
-def _with_documents(parts: list[str], page: str, order: _Order) -> TextClause:
-    direction = " DESC" if order.descending else ""
-    return text(f"""WITH {", ".join([*parts, f"page AS ({page})"])}
+    scope, filters = _scope(shape, order), _filters(shape, order)
+    if shape.text:
+        source = f"ranked r JOIN {order.table} l ON l.product_id = r.product_id"
+        parts = [_RANKED, f"page AS ({_page(order, source, [*scope, *_later(shape, order), *filters])})"]
+    elif filters:
+        parts = _narrowed(order, scope, _later(shape, order), filters)
+    else:
+        parts = [f"page AS ({_page(order, f'{order.table} l', [*scope, *_later(shape, order)])})"]
+    direction = _direction(order)
+    return text(f"""WITH {", ".join(parts)}
 SELECT page.key, p.id, {_DOCUMENT} AS document
 FROM page JOIN products p ON p.id = page.product_id
 ORDER BY page.key{direction}, p.id{direction}""")  # noqa: S608 - all of it is constants of this module
 
 
-def _page(order: _Order, conditions: list[str], shape: _Shape, joined: str = "") -> str:
-    direction, sign = (" DESC", "<") if order.descending else ("", ">")
-    later = [f"({order.key}, l.product_id) {sign} (CAST(:key AS {order.type}), CAST(:id AS uuid))"]
-    where = " AND ".join(conditions + (later if shape.later else []))
+def _narrowed(order: _Order, scope: list[str], later: list[str], filters: list[str]) -> list[str]:
+    """Look at what is near; if it does not fill the page, collect what is rare; if it is not rare, follow the index."""
+    table = f"{order.table} l"
+    in_turn = [_in_turn(filters)]
+    collected = _Order("few", "l.key", order.type, order.descending)
+    is_enough = f"(SELECT count(*) >= :limit FROM near) OR (SELECT count(*) < {NEAR} FROM next)"  # noqa: S608 - constants
+    are_all = f"(SELECT count(*) <= {FEW} FROM few)"  # noqa: S608 - as above
+    return [
+        f"next AS MATERIALIZED ({_page(order, table, [*scope, *later], str(NEAR), 'l.category_id')})",
+        f"near AS MATERIALIZED ({_page(collected, 'next l', in_turn)})",
+        (
+            f"few AS MATERIALIZED (SELECT l.product_id, {order.key} AS key FROM {table}"  # noqa: S608 - as above
+            f" WHERE NOT ({is_enough}) AND {' AND '.join([*scope, *later, *filters])} LIMIT {FEW + 1})"
+        ),
+        (
+            f"page AS ((SELECT product_id, key FROM near WHERE {is_enough})"  # noqa: S608 - as above
+            f" UNION ALL ({_page(collected, 'few l', [f'NOT ({is_enough}) AND {are_all}'])})"
+            f" UNION ALL ({_page(order, table, [f'NOT {are_all}', *scope, *later, *in_turn])}))"
+        ),
+    ]
+
+
+def _page(order: _Order, source: str, conditions: list[str], limit: str = ":limit", also: str = "") -> str:
+    direction = _direction(order)
+    columns = ", ".join(filter(None, ["l.product_id", f"{order.key} AS key", also]))
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return (
-        f"SELECT l.product_id, {order.key} AS key FROM {order.source}{joined} WHERE {where}"  # noqa: S608 - as above
-        f" ORDER BY {order.key}{direction}, l.product_id{direction} LIMIT :limit"
+        f"SELECT {columns} FROM {source}{where}"  # noqa: S608 - as above
+        f" ORDER BY {order.key}{direction}, l.product_id{direction} LIMIT {limit}"
     )
 
 
-def _scope(order: _Order) -> list[str]:
-    category = "l.category_id = coalesce((SELECT id FROM categories WHERE slug = :category), CAST(:otherwise AS uuid))"
-    return [category, "l.currency = :currency"] if order.source == _PRICED else [category]
+def _direction(order: _Order) -> str:
+    return " DESC" if order.descending else ""
 
 
-def _filters(shape: _Shape, order: _Order) -> tuple[str, list[str]]:
-    """Return what has to be joined to narrow a list, and the conditions that do."""
-    joined, conditions = "", []
-    if shape.text and order.source != _RANKED:
-        conditions.append("l.product_id IN (SELECT product_id FROM ranked)")
-    if shape.priced:
-        joined = "" if order.source == _PRICED else _WITH_PRICE
-        conditions.append(f"{'x' if joined else 'l'}.price BETWEEN :min_price AND :max_price")
+def _scope(shape: _Shape, order: _Order) -> list[str]:
+    """Return the conditions that an index of the order's table answers."""
+    conditions = [_IN_CATEGORY]
+    if order.table == "listed_prices":
+        conditions.append("l.currency = :currency")
+        if shape.priced:
+            conditions.append("l.price BETWEEN :min_price AND :max_price")
+    if shape.in_stock:
+        conditions.append("NOT l.sold_out")
+    return conditions
+
+
+def _later(shape: _Shape, order: _Order) -> list[str]:
+    sign = "<" if order.descending else ">"
+    later = f"({order.key}, l.product_id) {sign} (CAST(:key AS {order.type}), CAST(:id AS uuid))"
+    return [later] if shape.later else []
+
+
+def _filters(shape: _Shape, order: _Order) -> list[str]:
+    """Return the conditions that each product has to be looked at for, the cheapest first."""
+    conditions = []
+    if shape.priced and order.table != "listed_prices":
+        conditions.append(_PRICED)
+    if shape.attributes:
+        conditions.append(_HAS_ATTRIBUTES)
     if shape.in_stock is not None:
         conditions.append(_IN_STOCK if shape.in_stock else f"NOT {_IN_STOCK}")
-    if shape.attributes:
-        conditions.append("l.product_id IN (SELECT id FROM products WHERE attributes @> CAST(:attributes AS jsonb))")
-    return joined, conditions
+    return conditions
+
+
+def _in_turn(conditions: list[str]) -> str:
+    """Have conditions checked for one product after the other, each only if those before it hold.
+
+    Inside CASE they stay what they are; elsewhere the planner may turn them into joins that read a whole table.
+    """
+    whens = " ".join(f"WHEN NOT {condition} THEN false" for condition in conditions)
+    return f"CASE {whens} ELSE true END"
 
 
 def _values(search: ProductSearch) -> dict[str, Any]:
