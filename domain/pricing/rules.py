@@ -9,7 +9,7 @@ from uuid import UUID
 from domain.money import Money
 from domain.pricing.explaining import Adjustment, AdjustmentProblem, AdjustmentType
 from domain.pricing.lines import PricedLine
-from domain.pricing.promotions import Promotion, offered
+from domain.pricing.promotions import FreeShipping, Promotion, offered
 from domain.pricing.quote import Quote, UnshippableError, quote
 from domain.pricing.shipping import ShippingMethod
 from domain.pricing.taxes import MILLION, UNTAXED, TaxRules
@@ -74,14 +74,12 @@ class PriceRules:
 
     def price(self, lines: Sequence[PricedLine], currency: str, choice: Choice) -> ExplainedQuote:
         """Price lines and explain it. What was chosen and can not be had changes nothing, and is told as a problem."""
-        usable = [offer.promotion for offer in self.offers if offer.problem is None]
-        promotions = offered(usable, frozenset(choice.codes), self.at)
         method, problem = self._method(choice)
         try:
-            found = quote(lines, currency, promotions=promotions, shipping=method, tax=self.tax)
+            found = self._quote(lines, currency, choice, method)
         except UnshippableError:
             method, problem = None, AdjustmentProblem.SHIPPING_UNAVAILABLE
-            found = quote(lines, currency, promotions=promotions, tax=self.tax)
+            found = self._quote(lines, currency, choice, None)
         adjustments = (
             *self._discounts(found, currency, choice),
             *_shipping(found, method, choice, problem),
@@ -108,6 +106,18 @@ class PriceRules:
         if offer.problem is not None:
             return offer.problem
         return None if offer.promotion.speaks(currency) else AdjustmentProblem.OTHER_CURRENCY
+
+    def _quote(
+        self, lines: Sequence[PricedLine], currency: str, choice: Choice, method: ShippingMethod | None
+    ) -> Quote:
+        """Quote lines; where nothing is shipped no promotion frees the shipping, and no code is used for it."""
+        usable = [offer.promotion for offer in self.offers if offer.problem is None]
+        promotions = [
+            each
+            for each in offered(usable, frozenset(choice.codes), self.at)
+            if method is not None or not isinstance(each.effect, FreeShipping)
+        ]
+        return quote(lines, currency, promotions=promotions, shipping=method, tax=self.tax)
 
     def _method(self, choice: Choice) -> tuple[ShippingMethod | None, AdjustmentProblem | None]:
         if not self.ships:
