@@ -91,6 +91,42 @@ BREAKS = [
         sold=2,
         moved=0,
     ),
+    breaking(
+        "reservation_fits_state",
+        "INSERT INTO stock_policies (sku, backordered) VALUES (:sku_of_refunded, 1)",
+        "INSERT INTO backorders (order_id, sku, quantity, state) VALUES (:refunded, :sku_of_refunded, 1, 'held')",
+        order_id=":refunded",
+        status="cancelled",
+        reservation="held",
+        location=None,
+    ),
+    breaking(
+        "awaited_is_counted",
+        "INSERT INTO stock_policies (sku, backordered) VALUES (:sku_of_placed, 1)",
+        sku=":sku_of_placed",
+        backordered=1,
+        awaited=0,
+    ),
+    breaking(
+        "transfer_is_even",
+        "INSERT INTO stock_movements (id, sku, location, delta, reason, actor, note)"
+        " VALUES (uuidv7(), :sku_of_placed, 'main', 1, 'transfer', 'test', '')",
+        sku=":sku_of_placed",
+        made=1,
+        also="on_hand_is_moved",
+    ),
+    breaking(
+        "shipped_is_there",
+        "INSERT INTO stock_policies (sku, backordered) VALUES (:sku_of_shipped, 1)",
+        "INSERT INTO backorders (order_id, sku, quantity, state, placed_at)"
+        " VALUES (:shipped, :sku_of_shipped, 1, 'committed', now())",
+        order_id=":shipped",
+        sku=":sku_of_shipped",
+        bought=2,
+        shipped=2,
+        awaited=1,
+        also="reservation_equals_lines",
+    ),
     # I2
     breaking(
         "not_oversold",
