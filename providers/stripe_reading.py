@@ -1,5 +1,6 @@
 """Stripe's objects and errors in the words of the port."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -50,6 +51,9 @@ _REFUND_STATES = MappingProxyType(
 _HARMLESS_DISPUTES = frozenset({"won", "warning_closed", "prevented"})
 
 
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,99}")
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn the client's errors into the port's. Theirs quote requests, so none is kept as the cause."""
@@ -58,7 +62,7 @@ def translated() -> Iterator[None]:
     except TimeoutError:
         raise ProviderUnavailableError("timeout") from None
     except (stripe.InvalidRequestError, stripe.CardError) as error:
-        raise ProviderRefusedError(error.code or "invalid_request_error") from None
+        raise ProviderRefusedError(_code(error.code) or "invalid_request_error") from None
     except stripe.IdempotencyError:
         raise ProviderRefusedError("idempotency_error") from None
     except stripe.StripeError as error:
@@ -141,7 +145,12 @@ def _state(intent: stripe.PaymentIntent) -> ProviderPaymentState:
 
 def _decline_code(failure: object) -> str | None:
     """Return the issuer's reason, or Stripe's own where no issuer was asked. Stripe leaves out what does not apply."""
-    return getattr(failure, "decline_code", None) or getattr(failure, "code", None)
+    return _code(getattr(failure, "decline_code", None) or getattr(failure, "code", None))
+
+
+def _code(said: object) -> str | None:
+    """Take a word of Stripe's, and nothing that is not one: it is written down and shown."""
+    return said if isinstance(said, str) and _WORD.fullmatch(said) else None
 
 
 def _metadata(thing: stripe.PaymentIntent | stripe.Refund) -> dict[str, str]:

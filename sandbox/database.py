@@ -102,6 +102,7 @@ CREATE TABLE IF NOT EXISTS faults (
     code text,
     hits int NOT NULL DEFAULT 0
 );
+ALTER TABLE faults ADD COLUMN IF NOT EXISTS says text;
 CREATE TABLE IF NOT EXISTS delays (
     name text PRIMARY KEY,
     delay interval NOT NULL

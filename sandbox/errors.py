@@ -28,9 +28,9 @@ def no_such(what: str, reference: str, param: str, status: int = 404) -> StripeE
     return StripeError(status, f"No such {what}: '{reference}'", code="resource_missing", param=param)
 
 
-def server_error() -> StripeError:
+def server_error(says: str | None = None) -> StripeError:
     """Answer that something broke, which says nothing of whether it had an effect."""
-    return StripeError(500, "An unknown error occurred.", kind="api_error")
+    return StripeError(500, says or "An unknown error occurred.", kind="api_error")
 
 
 def _error(kind: str, code: str, message: str, param: str) -> dict[str, str]:

@@ -65,6 +65,8 @@ class FaultOrder(BaseModel):
     delay: float | None = Field(default=None, ge=0, le=600)
     order_id: str | None = None
     code: str | None = Field(default=None, min_length=1, max_length=100)
+    says: str | None = Field(default=None, min_length=1, max_length=500)
+    """What the message of an error or a refusal says, whatever a message should not."""
 
 
 @dataclass(slots=True)
@@ -79,6 +81,7 @@ class Fault:
     delay: float
     order_id: str | None
     code: str | None
+    says: str | None = None
     hits: int = 0
 
     @classmethod
@@ -88,7 +91,9 @@ class Fault:
         delay = order.delay if order.delay is not None else _DEFAULT_DELAY if order.kind in _SLOW else 0.0
         rate = 1.0 if order.rate is None else order.rate
         code = order.code or _CODES.get(order.kind)
-        return cls(secrets.token_hex(6), order.operation, order.kind, times, rate, delay, order.order_id, code)
+        return cls(
+            secrets.token_hex(6), order.operation, order.kind, times, rate, delay, order.order_id, code, order.says
+        )
 
     def matches(self, operation: str) -> bool:
         """Say whether this fault may hit such an operation, and has not hit often enough yet."""
@@ -108,7 +113,7 @@ class Faults:
     async def load(self) -> None:
         """Read what an earlier process was told."""
         rows = await self._pool.fetch(
-            "SELECT id, operation, kind, remaining, rate, delay, order_id, code, hits FROM faults ORDER BY seq"
+            "SELECT id, operation, kind, remaining, rate, delay, order_id, code, says, hits FROM faults ORDER BY seq"
         )
         self._faults = [Fault(**{**row, "kind": FaultKind(row["kind"])}) for row in rows]
 
@@ -116,10 +121,11 @@ class Faults:
         """Have a fault wait behind those that are there: the first one that matches a request hits it."""
         fault = Fault.from_order(order)
         await self._pool.execute(
-            "INSERT INTO faults (id, operation, kind, remaining, rate, delay, order_id, code)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO faults (id, operation, kind, remaining, rate, delay, order_id, code, says)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             *(fault.id, fault.operation, fault.kind.value, fault.remaining, fault.rate, fault.delay, fault.order_id),
             fault.code,
+            fault.says,
         )
         self._faults.append(fault)
         return fault
@@ -177,7 +183,7 @@ async def misbehave(fault: Fault, store: Store, call: Call, act: Callable[[Call]
     if fault.kind is FaultKind.REPLAY_ERROR:
         await store.remember(call, 500, server_error().body)
     if fault.kind in {FaultKind.ERROR_AFTER, FaultKind.REPLAY_ERROR}:
-        raise server_error()
+        raise server_error(fault.says)
     if fault.kind is FaultKind.SLOW_AFTER:
         await asyncio.sleep(fault.delay)
     return None if fault.kind is FaultKind.DROP_AFTER else answer
@@ -188,11 +194,11 @@ async def _before(fault: Fault, store: Store, call: Call) -> None:
         case FaultKind.RATE_LIMITED:
             raise StripeError(429, "Request rate limit exceeded.", code="rate_limit")
         case FaultKind.REFUSED:
-            refusal = StripeError(400, "The sandbox was told to refuse this.", code=fault.code or "")
+            refusal = StripeError(400, fault.says or "The sandbox was told to refuse this.", code=fault.code or "")
             await store.remember(call, refusal.status, refusal.body)
             raise refusal
         case FaultKind.ERROR_BEFORE:
-            raise server_error()
+            raise server_error(fault.says)
         case FaultKind.REPLAY_ERROR_BEFORE:
             await store.remember(call, 500, server_error().body)
             raise server_error()

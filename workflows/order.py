@@ -23,6 +23,7 @@ from contracts.orders import (
     Ship,
     TimelineEntry,
 )
+from domain.card_numbers import holds_card_number
 from domain.order_states import CANCELLABLE, ENDED, REFUNDABLE, SHIPPED_ONWARD, UNPAID, OrderStatus
 from workflows.alarms import Alarm, first_of
 from workflows.cancelling import Cancelling, CancelRequestedError
@@ -210,6 +211,12 @@ class OrderWorkflow:
             raise refusal("payment_in_progress", "Another payment of this order is still under way.")
         self._progress.require("A payment is", OrderStatus.PAYMENT_REQUIRED)
         return await self._in_turn(pay)
+
+    @pay.validator
+    def _refuse_card_number(self, pay: Pay) -> None:
+        """Keep the number of a card out of the history: what a validator refuses leaves no trace there."""
+        if holds_card_number(pay.payment_method):
+            raise refusal("validation_error", "This is the number of a card: a payment method is a provider's token.")
 
     @workflow.update
     async def cancel(self, cancel: Cancel) -> OrderOutcome:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.passwords import LONGEST, SHORTEST
-from api.schemas.fields import Email, Input, Line, Output, Phone
+from api.schemas.fields import Email, Input, Output, Phone, Words
 from domain.roles import Role
 
 NewPassword = Annotated[str, StringConstraints(min_length=SHORTEST, max_length=LONGEST), Field(repr=False)]
@@ -27,7 +27,7 @@ class NewAccount(Input):
 
     email: Email
     password: NewPassword
-    name: Line | None = None
+    name: Words | None = None
     phone: Phone | None = None
     locale: Locale | None = None
 
@@ -104,7 +104,7 @@ class Profile(Output):
 class ProfileChanges(Input):
     """What a person may change; what is left out stays, and null removes it."""
 
-    name: Line | None = None
+    name: Words | None = None
     phone: Phone | None = None
     locale: Locale | None = None
 

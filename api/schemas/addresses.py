@@ -7,17 +7,17 @@ from uuid import UUID
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from api.schemas.fields import Country, Input, Line, Output, Phone, ShortLine
+from api.schemas.fields import Country, Input, Output, Phone, ShortLine, Words
 
 
 class Address(Input):
     """Where something goes, or who pays. Each country asks for other parts: a city, a region, a postal code."""
 
-    name: Line
-    line1: Line
-    line2: Line | None = None
-    city: Line | None = None
-    region: Line | None = None
+    name: Words
+    line1: Words
+    line2: Words | None = None
+    city: Words | None = None
+    region: Words | None = None
     postal_code: ShortLine | None = None
     country: Country
     phone: Phone | None = Field(default=None, description="E.164")
@@ -33,11 +33,11 @@ class NewAddress(Address):
 class AddressChanges(Input):
     """What is to change in a kept address; what is left out stays, null clears it."""
 
-    name: Line | SkipJsonSchema[None] = None
-    line1: Line | SkipJsonSchema[None] = None
-    line2: Line | None = None
-    city: Line | None = None
-    region: Line | None = None
+    name: Words | SkipJsonSchema[None] = None
+    line1: Words | SkipJsonSchema[None] = None
+    line2: Words | None = None
+    city: Words | None = None
+    region: Words | None = None
     postal_code: ShortLine | None = None
     country: Annotated[str, Field(max_length=2, description="ISO 3166-1 alpha-2")] | SkipJsonSchema[None] = None
     phone: Phone | None = Field(default=None, description="E.164")

@@ -8,6 +8,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from domain.card_numbers import holds_card_number
 from domain.money import MOST_MONEY
 
 MOST_LINES = 1_000
@@ -53,6 +54,12 @@ def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _no_card_number(words: str) -> str:
+    if holds_card_number(words):
+        raise PydanticCustomError("card_number", "Input should hold no number of a card")
+    return words
+
+
 def text(most: int, *, least: int = 1) -> StringConstraints:
     """Limit a text; spaces around it are dropped before it is measured."""
     return StringConstraints(strip_whitespace=True, min_length=least, max_length=most, pattern=_PRINTABLE)
@@ -61,6 +68,9 @@ def text(most: int, *, least: int = 1) -> StringConstraints:
 Storable = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 Line = Annotated[str, text(200)]
 ShortLine = Annotated[str, text(64)]
+NO_CARD = AfterValidator(_no_card_number)
+"""For what people write of themselves and to each other: the number of a card is refused, and kept nowhere."""
+Words = Annotated[str, text(200), NO_CARD]
 Sku = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_PRINTABLE)]
 Email = Annotated[
     str, text(254), AfterValidator(_email), WithJsonSchema({"type": "string", "format": "email", "maxLength": 254})

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.schemas.adjustments import Adjustment
-from api.schemas.fields import Input, Line, Output, text
+from api.schemas.fields import NO_CARD, Input, Output, Words, text
 from api.schemas.money import Money, Price
 from domain.order_states import OrderStatus, PaymentStatus
 
@@ -15,7 +15,7 @@ from domain.order_states import OrderStatus, PaymentStatus
 class PaymentMethod(Input):
     """A way to pay, as the provider's token; never card data."""
 
-    token: Line
+    token: Words
 
 
 class FirstPaymentMethod(PaymentMethod):
@@ -40,7 +40,7 @@ class NewPayment(Input):
 class Cancellation(Input):
     """Why an order is to be cancelled, in the words of who asks."""
 
-    reason: Annotated[str, text(500)] | None = None
+    reason: Annotated[str, text(500), NO_CARD] | None = None
 
 
 class OrderLine(Output):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.schemas.fields import Currency, Input, Output, text
+from api.schemas.fields import NO_CARD, Currency, Input, Output, text
 from api.schemas.money import Money
 from domain import money
 from domain.money import MOST_MONEY
@@ -28,7 +28,7 @@ class NewRefund(Input):
     """What is to be given back, and why, in the words of who asks. No amount: all that is left."""
 
     amount: RefundAmount | None = None
-    reason: Annotated[str, text(500)] | None = None
+    reason: Annotated[str, text(500), NO_CARD] | None = None
 
 
 class Refund(Output):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecution
 
 from tests.support.histories import clear_text
 
@@ -32,11 +32,16 @@ async def in_histories(client: Client, words: Iterable[str]) -> set[str]:
     """Name the workflows whose history, memo, search attributes or summary hold one of the words."""
     found = set()
     async for execution in client.list_workflows(""):
-        handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
-        said = clear_text(await handle.fetch_history()) + str((await handle.describe()).raw_description)
+        said = await said_by(client, execution)
         if any(word.lower() in said.lower() for word in words):
             found.add(execution.id)
     return found
+
+
+async def said_by(client: Client, execution: WorkflowExecution) -> str:
+    """Read all that Temporal keeps of a workflow: its history, memo, search attributes and summary."""
+    handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
+    return clear_text(await handle.fetch_history()) + str((await handle.describe()).raw_description)
 
 
 def in_folder(folder: Path, words: Iterable[str]) -> set[str]:
