@@ -209,7 +209,8 @@ class PaymentActivities(contract.PaymentActivities):
             if found.state is not ProviderPaymentState.AUTHORISED or has_taken(found, operation.key):
                 return found
         try:
-            return await provider.capture(_key(operation), reference, operation.amount, last=last)
+            key = _another_key(operation) if whole and not operation.fresh else _key(operation)
+            return await provider.capture(key, reference, operation.amount, last=last)
         except ProviderRefusedError as refused:
             found = await provider.find(reference)
             if found.state is not ProviderPaymentState.AUTHORISED or has_taken(found, operation.key):
@@ -329,3 +330,13 @@ def _sum_up(reversals: Sequence[PaymentReversed]) -> PaymentReversed:
 
 def _key(operation: Operation) -> str:
     return provider_key(operation.key, activity.info().attempt)
+
+
+def _another_key(operation: Operation) -> str:
+    """Name a request that was made before and had no effect.
+
+    A provider may repeat the answer that it has given under a key, a refusal too, and an operator wants it asked anew.
+    Only for what it does once under any key.
+    """
+    tried = activity.info()
+    return f"{operation.key}:{tried.activity_id}.{tried.attempt}"
