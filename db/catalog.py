@@ -86,7 +86,10 @@ class ProductSearch:
     limit: int = 20
 
 
-_DOCUMENT = """CAST(json_build_object(
+_SELLS = "location = ANY (ARRAY(SELECT code FROM locations WHERE active))"
+"""Holds for the levels at places that sell."""
+
+_DOCUMENT = f"""CAST(json_build_object(
     'id', p.id, 'slug', p.slug, 'title', p.title, 'description', p.description, 'status', p.status,
     'category', (SELECT slug FROM categories WHERE id = p.category_id),
     'vendor', p.vendor, 'options', p.options, 'attributes', p.attributes, 'images', p.images,
@@ -96,7 +99,9 @@ _DOCUMENT = """CAST(json_build_object(
             'sku', v.sku, 'title', v.title, 'active', v.active, 'options', v.options,
             'prices', coalesce(x.prices, '[]'), 'compare_at', coalesce(x.compare_at, '[]'),
             'weight', v.weight, 'tax_category', v.tax_category, 'barcode', v.barcode, 'image', v.image,
-            'available', (SELECT coalesce(sum(on_hand - reserved), 0) FROM stock_levels WHERE sku = v.sku)
+            'available', (
+                SELECT coalesce(sum(on_hand - reserved), 0) FROM stock_levels WHERE sku = v.sku AND {_SELLS}
+            )
         ) ORDER BY v.position, v.sku), '[]')
         FROM variants v LEFT JOIN LATERAL (
             SELECT json_agg(json_build_object('amount', amount, 'currency', currency) ORDER BY currency) AS prices,
@@ -106,7 +111,7 @@ _DOCUMENT = """CAST(json_build_object(
         ) x ON true
         WHERE v.product_id = p.id AND (v.active OR CAST(:everything AS boolean))
     )
-) AS text)"""
+) AS text)"""  # noqa: S608 - our own words
 
 _BY_ID = text(f"""
 SELECT p.version, {_DOCUMENT} AS document FROM products p
@@ -162,10 +167,14 @@ ranked AS MATERIALIZED (
 
 _IN_CATEGORY = "l.category_id = coalesce((SELECT id FROM categories WHERE slug = :category), CAST(:otherwise AS uuid))"
 
-_IN_STOCK = """EXISTS (
+# What may be backordered is in stock as well.
+_IN_STOCK = f"""(EXISTS (
     SELECT FROM variants v JOIN stock_levels s ON s.sku = v.sku
-    WHERE v.product_id = l.product_id AND v.active AND s.on_hand > s.reserved
-)"""
+    WHERE v.product_id = l.product_id AND v.active AND s.on_hand > s.reserved AND {_SELLS}
+) OR EXISTS (
+    SELECT FROM variants v JOIN stock_policies p ON p.sku = v.sku
+    WHERE v.product_id = l.product_id AND v.active AND p.backorder_limit > p.backordered
+))"""  # noqa: S608 - our own words
 
 _PRICED = """EXISTS (
     SELECT FROM listed_prices x

@@ -254,3 +254,25 @@ async def test_alerts_tell_staff_alone_when_little_is_left_newest_first(
     rest = body(await staff.get("/v1/stock/alerts", params={"limit": 1, "cursor": page["next_cursor"]}))
     told = [(one["sku"], one["low_stock_at"], one["available"]) for one in page["items"] + rest["items"]]
     assert told == [(second, 3, 2), (first, 3, 2)]
+
+
+async def test_products_are_in_stock_where_it_is_sold_or_when_they_may_be_backordered(
+    guest: httpx2.AsyncClient, staff: httpx2.AsyncClient, shop: Shop
+) -> None:
+    category = await shop.category("Lamps")
+    [(slug,)] = await shop.run("SELECT slug FROM categories WHERE id = :id", id=category)
+    sold, shut, to_come = [shop.sku(stem) for stem in ("SOLD", "SHUT", "COME")]
+    await staff.post("/v1/locations", json={"code": "cellar", "name": "Cellar", "active": False})
+    for sku in (sold, shut, to_come):
+        await shop.product(sku, stock=None, category=category)
+    await shop.stock(sold, 2)
+    await shop.stock(shut, 5, location="cellar")
+    await staff.put(f"/v1/stock/{to_come}/policy", json={"backorder_limit": 1})
+
+    async def listed(in_stock: bool) -> dict[str, int]:
+        query = {"category": str(slug), "in_stock": str(in_stock).lower()}
+        items = body(await guest.get("/v1/products", params=query))["items"]
+        return {variant["sku"]: variant["available"] for item in items for variant in item["variants"]}
+
+    assert await listed(in_stock=True) == {sold: 2, to_come: 0}
+    assert await listed(in_stock=False) == {shut: 0}
