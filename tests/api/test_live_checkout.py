@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -12,7 +12,10 @@ from domain.roles import Role
 from tests.api.answers import body, gbp, problem
 from tests.api.buyer import PAYMENT, ready_buyer
 from tests.api.door import Door
+from tests.support.histories import clear_text
 from tests.support.people import People
+from tests.support.prices import Prices
+from tests.support.traces import in_tables
 from tests.support.world import World
 
 DECLINED = {"payment_method": {"token": "pm_card_chargeDeclined"}}
@@ -67,6 +70,32 @@ async def test_a_declined_card_locks_the_cart_until_another_one_pays(client: htt
     assert (order["status"], order["payment_status"]) == ("placed", "captured")
     problem(await client.post(payments, headers=buyer.headers, json=PAYMENT), 409, "illegal_transition")
     assert await world.charged(buyer.order_id()) == [2000]
+
+
+async def test_what_the_buyers_bank_asks_for_is_told_to_the_buyer_and_kept_nowhere_once_it_is_over(
+    client: httpx2.AsyncClient, world: World
+) -> None:
+    buyer = await ready_buyer(client, world.shop, stock=10)
+    body_ = {"payment_method": {"token": "pm_card_authenticationRequired"}}
+    keyed = buyer.headers | {"Idempotency-Key": str(uuid4())}
+    asked = problem(
+        await client.post(f"{buyer.path}/checkout", headers=keyed, json=body_), 402, "payment_action_required"
+    )
+    secret = asked["client_secret"]
+    assert "_secret_" in secret
+    order = body(await client.get(f"/v1/orders/{asked['order_id']}", headers=buyer.headers))
+    assert (order["status"], order["awaited_payment"]["action"]["client_secret"]) == ("payment_required", secret)
+    again = problem(
+        await client.post(f"{buyer.path}/checkout", headers=keyed, json=body_), 402, "payment_action_required"
+    )
+    assert again["client_secret"] == secret
+    assert await in_tables(world.shop.engine, [secret]) == {"payment_operations.client_secret"}
+
+    cancelled = await client.post(f"/v1/orders/{asked['order_id']}/cancel", headers=buyer.headers, json={})
+
+    assert body(cancelled)["status"] == "cancelled"
+    assert await in_tables(world.shop.engine, [secret]) == set()
+    assert secret not in clear_text(await world.history(UUID(asked["order_id"])))
 
 
 async def test_a_declined_order_is_cancelled_its_cart_edited_and_checked_out_again(
@@ -295,3 +324,36 @@ async def test_delivery_and_refund_of_an_order_whose_workflow_is_gone_happen_all
         gbp(500),
     )
     assert await world.charged(buyer.order_id()) == [1500]
+
+
+async def test_a_limited_code_is_used_by_one_order_and_free_again_when_that_is_cancelled(
+    client: httpx2.AsyncClient, world: World
+) -> None:
+    code = f"ONCE-{uuid4().hex[:8]}".upper()
+    prices = Prices(world.shop)
+    promotion = await prices.promotion(code, use_limit=1)
+    first, second = [await ready_buyer(client, world.shop, stock=10) for _ in range(2)]
+    for buyer in (first, second):
+        cart = await client.patch(buyer.path, headers=buyer.headers, json={"promotion_codes": [code.lower()]})
+        assert body(cart)["total"] == gbp(1800)
+
+    reduced = PAYMENT | {"expected_total": gbp(1800)}
+    order = body(await first.check_out(reduced), 201)
+    assert (order["status"], order["discount"], order["total"]) == ("placed", gbp(200), gbp(1800))
+    [told] = order["adjustments"]
+    assert (told["type"], told["code"], told["amount"]) == ("discount", code, gbp(200))
+    assert told["lines"] == [{"line_id": order["lines"][0]["line_id"], "amount": gbp(200)}]
+    assert await world.charged(first.order_id()) == [1800]
+
+    refused = problem(await second.check_out(reduced), 409, "price_changed")
+    assert (refused["quote"]["total"], refused["quote"]["adjustments"]) == (gbp(2000), [])
+    cart = body(await client.get(second.path, headers=second.headers))
+    assert [each["problem"] for each in cart["adjustments"]] == ["used_up"]
+    assert await prices.uses(promotion) == 1
+
+    cancel = await client.post(f"/v1/orders/{order['id']}/cancel", headers=first.headers)
+    assert body(cancel)["status"] == "cancelled"
+    assert await prices.uses(promotion) == 0
+    again = body(await second.check_out(reduced), 201)
+    assert (again["id"], again["total"]) == (str(second.order_id(2)), gbp(1800))
+    assert await world.charged(second.order_id(2)) == [1800]
