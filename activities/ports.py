@@ -1,11 +1,12 @@
 """What the activities need of the outside world. `providers/` satisfies these Protocols; nothing here knows how."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from db.webhooks import StoredEvent
+from domain.merchandise import Passage, Place
 from domain.messages import Email
 from domain.money import Money
 from domain.provider_payments import ProviderPayment, ProviderRefund, SavedMethod
@@ -181,4 +182,17 @@ class Mailbox(Protocol):
 
     async def forget(self, addresses: Collection[str]) -> None:
         """Remove every mail that went to one of these addresses."""
+        ...
+
+
+class CatalogueFile(Protocol):
+    """A file of products in another system's format."""
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Name the columns of which nothing is made."""
+        ...
+
+    def passages(self, begin: Place | None = None) -> Iterator[Passage]:
+        """Read product after product, from the end of one on."""
         ...

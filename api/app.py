@@ -20,6 +20,7 @@ from api.routes import (
     catalog_edits,
     checkout,
     documentation,
+    imports,
     inventory,
     mailbox,
     manual_payments,
@@ -41,6 +42,7 @@ from api.services import VARIABLE, Service, parse
 from clients.chores import ChoreClient
 from clients.connection import connect
 from clients.erasures import ErasureClient
+from clients.imports import ImportClient
 from clients.messages import MessageClient
 from clients.orders import OrderClient
 from db.engine import create_engine
@@ -48,7 +50,14 @@ from settings import Settings, get_settings
 from settings.logs import configure_logs
 
 ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
-    Service.CATALOG: (catalog.router, catalog_edits.router, promotions.router, taxes.router, shipping.router),
+    Service.CATALOG: (
+        catalog.router,
+        catalog_edits.router,
+        imports.router,
+        promotions.router,
+        taxes.router,
+        shipping.router,
+    ),
     Service.INVENTORY: (inventory.router,),
     Service.CARTS: (carts.router,),
     Service.ORDERS: (checkout.router, orders.router, refunds.router, shipments.router),
@@ -94,6 +103,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         messages=MessageClient(client),
         erasures=ErasureClient(client),
         chores=ChoreClient(client),
+        imports=ImportClient(client),
     )
     try:
         with drains(resources.drain, settings.drain_seconds):

@@ -45,6 +45,7 @@ class Resources:
         messages: Begins | None = None,
         erasures: Begins | None = None,
         chores: ChoreClient | None = None,
+        imports: Begins | None = None,
     ) -> None:
         self.settings = settings
         self.engine = engine
@@ -52,6 +53,7 @@ class Resources:
         self.messages = messages
         self.erasures = erasures
         self.chores = chores
+        self.imports = imports
         self.post = Post()
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self.reads = async_sessionmaker(reading, class_=ReadSession, expire_on_commit=False, autoflush=False)
@@ -218,6 +220,15 @@ class Owns:
     scope: Scope
 
     async def __call__(self, caller: _Identified, _token: _ShowsCartToken, _bearer: _ShowsBearer) -> Caller:
+        """Say what stands for owning."""
+        return replace(caller, instead=self.scope)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnsByAccount(Owns):
+    """As `Owns`, where no cart's secret opens anything: only what belongs to an account is the caller's own."""
+
+    async def __call__(self, caller: _Identified, _bearer: _ShowsBearer) -> Caller:  # type: ignore[override]  # FastAPI reads it
         """Say what stands for owning."""
         return replace(caller, instead=self.scope)
 

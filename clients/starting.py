@@ -18,7 +18,7 @@ _CALL = timedelta(seconds=5)
 
 async def begin(
     client: Client,
-    run: Callable[[Any, Request], Awaitable[None]],
+    run: Callable[[Any, Request], Awaitable[object]],
     request: Request,
     *,
     workflow_id: str,

@@ -7,6 +7,7 @@ from contracts.accounts import EXPIRE_ACCOUNTS
 from contracts.carts import EXPIRE_CARTS
 from contracts.erasures import FORGET_CARTS, SWEEP_ERASURES
 from contracts.idempotency import EXPIRE_KEYS
+from contracts.imports import FORGET_IMPORTS, SWEEP_IMPORTS
 from contracts.messages import SWEEP_MESSAGES
 from contracts.reconciliation import RECONCILE_ALL, RECONCILE_LATEST
 from contracts.webhooks import FORGET_EVENTS, SWEEP_EVENTS
@@ -55,6 +56,8 @@ CHORES: tuple[Chore, ...] = (
     Chore(EXPIRE_CARTS, every=timedelta(hours=1), what="End carts that nobody came back to"),
     Chore(FORGET_CARTS, every=timedelta(days=1), what="Take people out of carts that came to nothing"),
     Chore(SWEEP_EVENTS, every=timedelta(minutes=1), what="Hand over what payment providers have reported"),
+    Chore(SWEEP_IMPORTS, every=timedelta(minutes=1), what="Import uploaded files that were left behind"),
+    Chore(FORGET_IMPORTS, every=timedelta(hours=1), what="Delete files that were imported long ago"),
     RECONCILIATION,
     WHOLE_RECONCILIATION,
     Chore(FORGET_EVENTS, every=timedelta(days=1), what="Delete events of payment providers that were handled long ago"),

@@ -106,6 +106,20 @@ class Passage:
     fatal: bool = False
 
 
+class ImportState(StrEnum):
+    """How far an import is."""
+
+    QUEUED = "queued"
+    READING = "reading"
+    """The file is read; nothing of it is in the catalogue."""
+    APPLYING = "applying"
+    """One transaction writes all of it."""
+    DONE = "done"
+    REFUSED = "refused"
+    """Rows could not be taken, so nothing was."""
+    CANCELLED = "cancelled"
+
+
 class FileRefusedError(Exception):
     """A file is not what it was taken for; nothing of it can be used."""
 

@@ -13,7 +13,7 @@ from models.catalog import (
     Variant,
 )
 from models.idempotency import IdempotencyKey
-from models.imports import Import, ImportChunk, ImportProduct, ImportRefusal, ImportState
+from models.imports import Import, ImportChunk, ImportProduct, ImportRefusal
 from models.installation import Installation
 from models.inventory import Location, MovementReason, Reservation, ReservationState, StockLevel, StockMovement
 from models.listings import KnownWord, ListedPrice, Listing, ProductWords
@@ -62,7 +62,6 @@ __all__ = [
     "ImportChunk",
     "ImportProduct",
     "ImportRefusal",
-    "ImportState",
     "Installation",
     "KnownWord",
     "LinkPurpose",

@@ -1,32 +1,14 @@
 """Files of products that are being taken over, and what became of them."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Identity, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
+from domain.merchandise import ImportState
 from models.columns import identifier, moment, one_of, optional_moment
-
-
-class ImportState(StrEnum):
-    """How far an import is."""
-
-    QUEUED = "queued"
-    READING = "reading"
-    """The file is read; nothing of it is in the catalogue."""
-    APPLYING = "applying"
-    """One transaction writes all of it."""
-    DONE = "done"
-    REFUSED = "refused"
-    """Rows could not be taken, so nothing was."""
-    CANCELLED = "cancelled"
-
-
-OPEN = (ImportState.QUEUED, ImportState.READING, ImportState.APPLYING)
-"""States in which something is still to happen."""
 
 
 def _count() -> int:
@@ -49,13 +31,12 @@ class Import(SQLModel, table=True):
 
     id: UUID = identifier()
     state: str = Field(default=ImportState.QUEUED, sa_type=Text)
-    digest: str = Field(sa_type=Text)
     currency: str = Field(sa_type=Text)
     location: str = Field(sa_type=Text, foreign_key="locations.code")
     skip_refused: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     actor: str = Field(sa_type=Text)
     size_bytes: int = _count()
-    received: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
+    received: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     read_bytes: int = _count()
     read_lines: int = _count()
     products: int = _count()

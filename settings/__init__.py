@@ -103,6 +103,12 @@ class Settings(BaseSettings):
         description="Seconds after which a request whose process died no longer keeps its `Idempotency-Key` to itself.",
     )
     max_body_bytes: int = Field(default=1_048_576, ge=1_024, description="Largest request body that is read.")
+    max_import_bytes: int = Field(
+        default=33_554_432, ge=1_024, description="Largest product file that can be uploaded; commands take any size."
+    )
+    import_retention_days: int = Field(
+        default=7, ge=0, le=3_650, description="Days that an uploaded file and its refused rows are kept after its end."
+    )
     trusted_proxies: str = Field(
         default="",
         description="Networks of proxies whose `X-Forwarded-For` is believed, separated by commas. Empty: none is.",

@@ -18,6 +18,7 @@ from db.engine import create_engine, create_sessions
 from providers.links import StorefrontLinks
 from providers.maildir import LocalMailbox
 from providers.rendering import JinjaRenderer
+from providers.shopify.products import ProductFile
 from providers.smtp import SmtpMailer
 from settings import Settings, get_settings
 from settings.logs import configure_logs
@@ -93,11 +94,14 @@ async def open_resources(settings: Settings, client: Client) -> AsyncIterator[Re
                 client,
                 StorefrontLinks(settings.storefront_url, settings.secret),
                 LocalMailbox(settings.mailbox_dir),
+                ProductFile,
                 hold=settings.hold,
                 close_after=settings.close_after,
+                transfer_details=settings.bank_transfer_details,
                 reconciliation_grace=timedelta(seconds=settings.reconciliation_grace),
                 cart_kept=timedelta(days=settings.cart_days),
                 cart_retention=timedelta(days=settings.cart_retention_days),
+                import_retention=timedelta(days=settings.import_retention_days),
             )
     finally:
         await engine.dispose()

@@ -12,6 +12,7 @@ from activities.accounts import AccountChores
 from activities.carts import CartChores
 from activities.erasures import ErasureActivities
 from activities.idempotency import IdempotencyChores
+from activities.imports import ImportActivities, ImportChores, Opens
 from activities.messages import MessageActivities
 from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
@@ -26,6 +27,7 @@ from activities.shipments import ShipmentActivities
 from activities.sweeps import Sweeps
 from activities.webhooks import WebhookChores
 from clients.erasures import ErasureClient
+from clients.imports import ImportClient
 from clients.messages import MessageClient
 from clients.orders import OrderClient
 from clients.payment_events import PaymentEventDesk
@@ -36,6 +38,7 @@ from workers.request_ids import RequestIds
 from workers.runner import WORKFLOW_RUNNER
 from workflows.chore import ChoreWorkflow
 from workflows.erasure import ErasureWorkflow
+from workflows.imports import ImportWorkflow
 from workflows.message import MessageWorkflow
 from workflows.order import OrderWorkflow
 
@@ -54,11 +57,14 @@ class Resources:
     temporal: Client
     links: Links
     mailbox: Mailbox
+    catalogue_file: Opens
     hold: timedelta = timedelta(minutes=30)
     close_after: timedelta = timedelta(days=30)
     reconciliation_grace: timedelta = timedelta(minutes=10)
+    transfer_details: str = ""
     cart_kept: timedelta = timedelta(days=30)
     cart_retention: timedelta = timedelta(days=30)
+    import_retention: timedelta = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +132,19 @@ def payment_work(resources: Resources) -> QueueWork:
 
 def notification_work(resources: Resources) -> QueueWork:
     """Messages to people: few at once, so that a mail server is not stormed."""
-    notifications = NotificationActivities(resources.sessions, resources.mailer, resources.renderer)
+    notifications = NotificationActivities(
+        resources.sessions, resources.mailer, resources.renderer, resources.transfer_details
+    )
     messages = _messages(resources)
     erasures = ErasureActivities(resources.sessions, messages, resources.mailbox)
     deliveries: list[Callable[..., Any]] = [notifications.deliver, messages.deliver, erasures.farewell]
     return QueueWork(activities=deliveries, workflows=[MessageWorkflow], slots=10)
+
+
+def inventory_work(resources: Resources) -> QueueWork:
+    """Imports of files, few at once: each keeps a file and a connection to itself."""
+    imports = ImportActivities(resources.sessions, resources.catalogue_file)
+    return QueueWork(activities=[imports.read, imports.apply, imports.call_off], workflows=[ImportWorkflow], slots=4)
 
 
 def maintenance_work(resources: Resources) -> QueueWork:
@@ -141,6 +155,7 @@ def maintenance_work(resources: Resources) -> QueueWork:
     desk = PaymentEventDesk(resources.sessions, OrderClient(resources.temporal), resources.hold)
     events = WebhookChores(resources.sessions, desk)
     keys = IdempotencyChores(resources.sessions)
+    imports = ImportChores(resources.sessions, ImportClient(resources.temporal), resources.import_retention)
     reconciliation = _reconciliation(resources)
     chores: list[Callable[..., Any]] = [
         sweeps.messages,
@@ -151,6 +166,8 @@ def maintenance_work(resources: Resources) -> QueueWork:
         events.sweep,
         events.forget,
         keys.expire,
+        imports.sweep,
+        imports.forget,
         AccountChores(resources.sessions).expire,
         reconciliation.latest,
         reconciliation.everything,
@@ -179,6 +196,7 @@ WORK: dict[TaskQueue, WorkOf] = {
     TaskQueue.ORDERS: order_work,
     TaskQueue.PAYMENTS: payment_work,
     TaskQueue.NOTIFICATIONS: notification_work,
+    TaskQueue.INVENTORY: inventory_work,
     TaskQueue.MAINTENANCE: maintenance_work,
 }
 """The queues that have work. A queue that is not here needs no worker."""

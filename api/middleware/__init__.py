@@ -24,7 +24,7 @@ def front_door(settings: Settings, limits: RateLimits) -> list[Middleware]:
         *_cors(settings),
         Middleware(RateLimit, limits=limits, trusted_proxies=settings.trusted_proxies),
         Middleware(TimeLimit, seconds=settings.request_timeout),
-        Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+        Middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_file_bytes=settings.max_import_bytes),
         Middleware(UploadLimit, seconds=settings.upload_timeout),
     ]
 

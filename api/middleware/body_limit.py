@@ -10,21 +10,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
 
+UPLOADS = "/v1/imports"
+"""Where files are sent, which are larger than other bodies, and are not kept in memory."""
+
 
 class BodyLimit:
     """Refuses bodies that are too large: at once when they say so, while reading when they come in chunks."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, max_file_bytes: int) -> None:
         self._app = app
-        self._counted = RequestBodyLimitMiddleware(app, max_bytes)
-        self._max_bytes = max_bytes
+        self._limits = {False: max_bytes, True: max_file_bytes}
+        self._counted = {is_file: RequestBodyLimitMiddleware(app, most) for is_file, most in self._limits.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Servers see to it that a body is as long as it says."""
         length = Headers(scope=scope).get("content-length") if scope["type"] == "http" else "0"
+        is_file = scope["type"] == "http" and scope["path"] == UPLOADS
         if length is None:
-            await self._counted(scope, receive, send)
-        elif not length.isdecimal() or int(length) > self._max_bytes:
+            await self._counted[is_file](scope, receive, send)
+        elif not length.isdecimal() or int(length) > self._limits[is_file]:
             await problem(Request(scope), "payload_too_large", "")(scope, receive, send)
         else:
             await self._app(scope, receive, send)

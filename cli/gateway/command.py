@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from api.middleware.body_limit import UPLOADS
 from api.problems import PROBLEMS
 from api.services import Service
 from cli.gateway.routing import places
@@ -55,6 +56,8 @@ def render(*, listen: str = "8000", servers: Mapping[str, Sequence[str]] | None 
     return template.render(
         listen=listen,
         max_body_bytes=Settings.model_fields["max_body_bytes"].default,
+        max_import_bytes=Settings.model_fields["max_import_bytes"].default,
+        uploads=UPLOADS,
         servers=servers or {},
         places=places(),
         document=DOCUMENT,

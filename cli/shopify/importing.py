@@ -1,7 +1,7 @@
 """A product CSV into the catalogue, in one transaction: all of it is there at its end, or nothing."""
 
 import asyncio
-import hashlib
+import os
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -14,9 +14,8 @@ from db.engine import create_engine, create_sessions
 from db.imports import applying, files, staging
 from db.imports.applying import ImportCounts
 from db.imports.files import ImportRow, NewImport
-from domain.merchandise import FileRefusedError, Place, Refusal
+from domain.merchandise import FileRefusedError, ImportState, Place, Refusal
 from models.columns import new_id
-from models.imports import ImportState
 from providers.shopify.products import ProductFile
 
 ACTOR = "system"
@@ -91,15 +90,13 @@ async def _import(session: AsyncSession, file: BufferedReader, options: ImportOp
 
 
 async def _begin(session: AsyncSession, file: BufferedReader, products: ProductFile, options: ImportOptions) -> UUID:
-    file.seek(0)
     wanted = NewImport(
         id=new_id(),
-        digest=hashlib.file_digest(file, "sha256").hexdigest(),
         currency=options.currency,
         location=options.location,
         actor=ACTOR,
         skip_refused=options.skip_refused,
-        size_bytes=file.tell(),
+        size_bytes=os.fstat(file.fileno()).st_size,
     )
     await files.create(session, wanted, ImportState.READING)
     await files.note_ignored(session, wanted.id, products.ignored)

@@ -9,7 +9,7 @@ from cli.stack.process import ProcessSpec
 from cli.stack.wiring import Wiring
 from contracts.queues import TaskQueue
 
-QUEUES = (TaskQueue.ORDERS, TaskQueue.PAYMENTS, TaskQueue.NOTIFICATIONS, TaskQueue.MAINTENANCE)
+QUEUES = tuple(TaskQueue)
 """The queues that have work; `workers.wiring.WORK` says what."""
 
 

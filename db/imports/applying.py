@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.imports import comparing, files, staging
 from db.imports.comparing import AT_ONCE
 from db.imports.files import ImportRow
-from models.imports import ImportState
+from domain.merchandise import ImportState
 from models.inventory import MovementReason
 
 Progress = Callable[[int], Awaitable[None]]
@@ -198,8 +198,8 @@ async def apply(session: AsyncSession, import_: ImportRow, progress: Progress) -
     """
     await comparing.take(session, import_.id, import_.products)
     refusals = await comparing.clashes(session)
-    await staging.refuse(session, import_.id, refusals)
     if refusals and not import_.skip_refused:
+        await staging.refuse(session, import_.id, refusals)
         await files.move(session, import_.id, ImportState.APPLYING, to=ImportState.REFUSED)
         return None
     await session.execute(_DEFINE_ATTRIBUTES)
@@ -208,6 +208,8 @@ async def apply(session: AsyncSession, import_: ImportRow, progress: Progress) -
     for after in range(0, import_.products, AT_ONCE):
         done += await _write(session, import_, after)
         await progress(min(after + AT_ONCE, import_.products))
+    # Not before: this locks the row of the import, in which others are told of the progress.
+    await staging.refuse(session, import_.id, refusals)
     await files.finish(session, import_.id, json.dumps(asdict(done)))
     return done
 

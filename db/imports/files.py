@@ -13,17 +13,18 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.errors import ConflictError, NotFoundError
-from domain.merchandise import Place, Refusal
-from models.imports import ImportState
+from domain.merchandise import ImportState, Place, Refusal
 
 _CREATE = text("""
-INSERT INTO imports (id, state, digest, currency, location, skip_refused, actor, size_bytes, received)
-SELECT :id, :state, :digest, :currency, code, :skip_refused, :actor, :size, :received
+INSERT INTO imports (id, state, currency, location, skip_refused, actor, size_bytes)
+SELECT :id, :state, :currency, code, :skip_refused, :actor, :size
 FROM locations WHERE code = :location
 RETURNING id
 """)
 
 _ADD_CHUNK = text("INSERT INTO import_chunks (import_id, n, content) VALUES (:id, :n, :content)")
+
+_RECEIVED = text("UPDATE imports SET received = true, size_bytes = :size WHERE id = :id")
 
 _CHUNK = text("SELECT content FROM import_chunks WHERE import_id = :id AND n = :n")
 
@@ -89,13 +90,11 @@ class NewImport:
     """
 
     id: UUID
-    digest: str
     currency: str
     location: str
     actor: str
     skip_refused: bool = False
     size_bytes: int = 0
-    received: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +141,11 @@ async def create(session: AsyncSession, wanted: NewImport, state: ImportState = 
     values = {
         "id": wanted.id,
         "state": state,
-        "digest": wanted.digest,
         "currency": wanted.currency,
         "location": wanted.location,
         "skip_refused": wanted.skip_refused,
         "actor": wanted.actor,
         "size": wanted.size_bytes,
-        "received": wanted.received,
     }
     if (await session.execute(_CREATE, values)).first() is None:
         raise NotFoundError("no such location")
@@ -157,6 +154,11 @@ async def create(session: AsyncSession, wanted: NewImport, state: ImportState = 
 async def add_chunk(session: AsyncSession, import_id: UUID, n: int, content: bytes) -> None:
     """Keep a piece of the file; pieces count from 0."""
     await session.execute(_ADD_CHUNK, {"id": import_id, "n": n, "content": content})
+
+
+async def note_received(session: AsyncSession, import_id: UUID, size: int) -> None:
+    """Note that the whole file is kept, and how many bytes it has."""
+    await session.execute(_RECEIVED, {"id": import_id, "size": size})
 
 
 async def chunk(session: AsyncSession, import_id: UUID, n: int) -> bytes | None:

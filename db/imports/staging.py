@@ -10,8 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.imports.files import ImportOverError
-from domain.merchandise import DescribedProduct, DescribedVariant, Passage, Place, Refusal
-from models.imports import ImportState
+from domain.merchandise import DescribedProduct, DescribedVariant, ImportState, Passage, Place, Refusal
 
 AT_ONCE = 500
 """Products that are kept in one transaction."""
@@ -71,7 +70,8 @@ async def add(session: AsyncSession, import_id: UUID, begin: Place, passages: Se
         raise ImportOverError("the import was called off, or is read by another worker")
     documents = [json.dumps(_product(product), ensure_ascii=False) for product in products]
     await session.execute(_ADD_PRODUCTS, {"id": import_id, "before": row.before, "products": documents})
-    await _keep(session, import_id, refusals[: max(0, MOST_REFUSALS - row.refused_before)])
+    if refusals:
+        await _keep(session, import_id, refusals[: max(0, MOST_REFUSALS - row.refused_before)])
     return end
 
 
@@ -89,14 +89,14 @@ async def end(session: AsyncSession, import_id: UUID, *, fatal: bool) -> ImportS
 
 async def refuse(session: AsyncSession, import_id: UUID, refusals: Sequence[Refusal]) -> None:
     """Keep rows that can not be taken."""
-    await session.execute(_COUNT_REFUSALS, {"id": import_id, "count": len(refusals)})
-    await _keep(session, import_id, refusals)
+    if refusals:
+        await session.execute(_COUNT_REFUSALS, {"id": import_id, "count": len(refusals)})
+        await _keep(session, import_id, refusals)
 
 
 async def _keep(session: AsyncSession, import_id: UUID, refusals: Sequence[Refusal]) -> None:
-    if refusals:
-        lines, reasons = [refusal.line for refusal in refusals], [refusal.reason for refusal in refusals]
-        await session.execute(_ADD_REFUSALS, {"id": import_id, "lines": lines, "reasons": reasons})
+    lines, reasons = [refusal.line for refusal in refusals], [refusal.reason for refusal in refusals]
+    await session.execute(_ADD_REFUSALS, {"id": import_id, "lines": lines, "reasons": reasons})
 
 
 def _product(product: DescribedProduct) -> dict[str, Any]:

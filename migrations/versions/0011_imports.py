@@ -25,13 +25,12 @@ def upgrade() -> None:
         "imports",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("location", sa.Text(), nullable=False),
         sa.Column("skip_refused", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), server_default=_ZERO, nullable=False),
-        sa.Column("received", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("received", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         *(
             sa.Column(count, sa.BigInteger(), server_default=_ZERO, nullable=False)
             for count in ("read_bytes", "read_lines", "products", "refused", "applied")

@@ -30,6 +30,7 @@ NAMES = [
     "worker-orders",
     "worker-payments",
     "worker-notifications",
+    "worker-inventory",
     "worker-maintenance",
 ]
 

@@ -24,6 +24,7 @@ from providers.links import StorefrontLinks
 from providers.maildir import LocalMailbox
 from providers.manual import ManualProvider
 from providers.rendering import JinjaRenderer
+from providers.shopify.products import ProductFile
 from providers.stripe import StripeProvider
 from tests.support.shop import Shop
 from workers.providers import InstallationName
@@ -95,6 +96,7 @@ class World:
             self.temporal,
             links,
             LocalMailbox(""),
+            ProductFile,
             reconciliation_grace=self.grace,
         )
 
