@@ -33,6 +33,7 @@ WHERE reference = :reference AND state = 'prepared'
 _COLLECT = text("""
 UPDATE manual_payments SET state = 'received', received_at = now()
 WHERE reference = :reference AND state = 'promised' AND amount = :amount AND currency = :currency
+RETURNING reference
 """)
 
 _CANCEL = text("""
@@ -128,10 +129,10 @@ async def authorise(session: AsyncSession, reference: str, way: PaymentWay, pati
     await session.execute(_AUTHORISE, values)
 
 
-async def collect(session: AsyncSession, reference: str, amount: Money) -> None:
-    """Note that what was promised was paid at the door. Doing it again changes nothing."""
+async def collect(session: AsyncSession, reference: str, amount: Money) -> bool:
+    """Note that what was promised was paid at the door. False: nothing was, or another amount, or it is paid."""
     values = {"reference": reference, "amount": amount.amount, "currency": amount.currency}
-    await session.execute(_COLLECT, values)
+    return (await session.execute(_COLLECT, values)).first() is not None
 
 
 async def cancel(session: AsyncSession, reference: str) -> None:

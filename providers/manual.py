@@ -86,14 +86,13 @@ class ManualProvider:
         """Take what was promised: the goods were handed over for it. A transfer is taken by its arrival alone.
 
         Raises:
-            ProviderRefusedError: the payment was given up, its money is not here, or it is another amount.
+            ProviderRefusedError: nothing is promised (any more), or it is another amount.
         """
         async with self._statements() as session:
-            await manual_payments.collect(session, reference, amount)
-        payment = await self.find(reference)
-        if payment.state is not ProviderPaymentState.CAPTURED or payment.amount != amount:
-            raise ProviderRefusedError("not_received")
-        return payment
+            collected = await manual_payments.collect(session, reference, amount)
+        if not collected:
+            raise ProviderRefusedError("not_promised")
+        return await self.find(reference)
 
     async def void(self, key: str, reference: str) -> ProviderPayment:
         """Give a payment up: whatever arrives for it afterwards is owed to the buyer.
