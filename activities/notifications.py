@@ -15,6 +15,7 @@ from domain.captures import CapturePolicy
 from domain.messages import Email, wanted
 from domain.money import Money
 from domain.order_states import FailureReason
+from domain.pricing.explaining import AdjustmentType
 
 
 class NotificationActivities(contract.NotificationActivities):
@@ -46,6 +47,7 @@ class NotificationActivities(contract.NotificationActivities):
                     {"quantity": quantity, "title": title, "total": Money(total, message.currency)}
                     for quantity, title, total in message.lines
                 ],
+                "parts": [_part(message.currency, *part) for part in message.adjustments],
                 "address": message.shipping_address or {},
                 "reserved": message.capture_policy == CapturePolicy.SHIPMENT,
                 "refund": None if message.refund is None else Money(message.refund, message.currency),
@@ -59,6 +61,13 @@ class NotificationActivities(contract.NotificationActivities):
             },
         )
         return Email(message.message_id, message.email, subject, text, html)
+
+
+def _part(currency: str, kind: str, label: str, amount: int) -> dict[str, object]:
+    """Write a part of a total as a buyer reads it: discounts are taken off, and tax that prices include is told."""
+    taken_off = kind == AdjustmentType.DISCOUNT
+    included = kind == AdjustmentType.TAX_INCLUDED
+    return {"label": label, "included": included, "amount": Money(-amount if taken_off else amount, currency)}
 
 
 def _moment(at: datetime | None) -> str | None:

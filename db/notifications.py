@@ -46,7 +46,10 @@ RETURNING n.id, n.order_id, n.attempts, n.template, n.channel, n.message_id, o.e
     o.payment_deadline, o.payment_retry_at, o.reason,
     (SELECT p.provider_reference FROM payment_operations p
      WHERE n.template = 'payment_transfer_awaited' AND p.order_id = o.id AND p.operation = 'authorise'
-       AND p.attempt = n.n)
+       AND p.attempt = n.n),
+    coalesce((SELECT json_agg(json_build_array(a.type, a.label, a.amount) ORDER BY a.position) FROM (
+        SELECT position, type, label, sum(amount)::bigint AS amount
+        FROM order_adjustments WHERE order_id = o.id GROUP BY position, type, label) a), '[]')
 """)
 
 _STATE = text("SELECT state FROM notifications WHERE id = :id")
@@ -99,6 +102,8 @@ class ClaimedMessage:
     """Why the order has failed, where it has."""
     transfer_reference: str | None
     """What the buyer writes on the transfer that is awaited."""
+    adjustments: list[tuple[str, str, int]]
+    """Type, label and amount of each part of the total beside the lines."""
 
 
 async def owe(session: AsyncSession, order_id: UUID, template: str, n: int = 1) -> None:

@@ -66,6 +66,7 @@ WHERE n.id > :after AND n.id IN (
 SELECT c.id, CAST(jsonb_build_object(
     'id', c.id, 'status', c.status, 'currency', c.currency, 'email', c.email, 'phone', c.phone,
     'shipping_address', c.shipping_address, 'billing_address', c.billing_address,
+    'shipping_method', c.shipping_method, 'promotion_codes', c.promotion_codes,
     'created_at', c.created_at, 'updated_at', c.updated_at,
     'lines', (SELECT coalesce(jsonb_agg(jsonb_build_object('sku', l.sku, 'quantity', l.quantity)
               ORDER BY l.position, l.line_id), '[]') FROM cart_lines l WHERE l.cart_id = c.id)) AS text)
@@ -76,7 +77,9 @@ FROM carts c WHERE c.id > :after AND c.id IN (SELECT id FROM own_carts)""",
         """
 SELECT o.id, CAST(jsonb_build_object(
     'id', o.id, 'number', o.number, 'status', o.status, 'payment_status', o.payment_status, 'currency', o.currency,
-    'total', o.total_amount, 'refunded', o.refunded_amount, 'email', o.email, 'phone', o.phone,
+    'discount', o.discount_amount, 'shipping', o.shipping_amount, 'tax', o.tax_amount,
+    'tax_included', o.tax_included_amount, 'total', o.total_amount, 'refunded', o.refunded_amount,
+    'email', o.email, 'phone', o.phone,
     'shipping_address', o.shipping_address, 'billing_address', o.billing_address, 'created_at', o.created_at,
     'lines', (SELECT coalesce(jsonb_agg(jsonb_build_object('sku', l.sku, 'title', l.title, 'quantity', l.quantity,
               'unit_price', l.unit_price_amount, 'total', l.total_amount) ORDER BY l.position), '[]')

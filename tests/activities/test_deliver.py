@@ -297,3 +297,26 @@ async def test_what_somebody_else_has_declined_does_not_matter(steps: Steps) -> 
     await declining(steps, other)
     await attempt(steps.notifications.deliver, await owe(steps, order, "refund_confirmation"))
     assert len(steps.mail.sent) == 1
+
+
+async def test_confirmation_tells_every_part_of_the_total(steps: Steps) -> None:
+    order, message = await owed(steps)
+    parts = [("discount", "10% off", 300), ("shipping", "Parcel", 399), ("tax", "VAT 20%", 620)]
+    for position, (kind, label, amount) in enumerate([*parts, ("tax_included", "Duty 5%", 95)]):
+        await steps.shop.run(
+            "INSERT INTO order_adjustments (order_id, position, type, code, label, amount)"
+            " VALUES (:id, :position, :kind, 'code', :label, :amount)",
+            id=order.order_id,
+            position=position,
+            kind=kind,
+            label=label,
+            amount=amount,
+        )
+    mail = MeddledMail()
+
+    await attempt(deliverer(steps, mail).deliver, message)
+
+    [sent] = mail.sent
+    told = "10% off: -3.00 GBP\nParcel: 3.99 GBP\nVAT 20%: 6.20 GBP\nincluding Duty 5%: 0.95 GBP\nTotal: 20.00 GBP\n"
+    assert told in sent.text
+    assert all(amount in sent.html for amount in ("-3.00 GBP", "3.99 GBP", "6.20 GBP", "including Duty 5%"))

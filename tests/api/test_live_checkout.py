@@ -334,8 +334,8 @@ async def test_a_limited_code_is_used_by_one_order_and_free_again_when_that_is_c
     promotion = await prices.promotion(code, use_limit=1)
     first, second = [await ready_buyer(client, world.shop, stock=10) for _ in range(2)]
     for buyer in (first, second):
-        cart = await client.patch(buyer.path, headers=buyer.headers, json={"promotion_codes": [code.lower()]})
-        assert body(cart)["total"] == gbp(1800)
+        typed = await client.patch(buyer.path, headers=buyer.headers, json={"promotion_codes": [code.lower()]})
+        assert body(typed)["total"] == gbp(1800)
 
     reduced = PAYMENT | {"expected_total": gbp(1800)}
     order = body(await first.check_out(reduced), 201)
