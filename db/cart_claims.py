@@ -95,9 +95,9 @@ async def claim(session: AsyncSession, cart: CartRow, customer_id: UUID) -> Clai
 async def merge(session: AsyncSession, cart: CartRow, customer_id: UUID, *, most: int) -> Claimed:
     """Pour a guest's locked cart into the open cart of its currency that the account has used last.
 
-    Quantities are summed, to `most` a line; contact and addresses fill in what the account's cart lacks, codes are added
-    to its own. The guest's cart has expired then, empty, and its secret opens nothing. Where it is not open, or there is
-    no other to pour it into, it is claimed as it is. The account has to be locked (`lock_account`).
+    Quantities are summed, to `most` a line; contact and addresses fill in what the account's cart lacks, and codes are
+    added to its own. The guest's cart has expired then, empty, and its secret opens nothing. Where it is not open, or
+    there is no other to pour it into, it is claimed as it is. The account has to be locked (`lock_account`).
     """
     into = await _open_cart(session, cart, customer_id) if cart.status is CartStatus.OPEN else None
     if into is None:

@@ -103,6 +103,22 @@ async def test_contact_and_addresses_fill_in_what_the_account_has_not_said(
     assert merged["shipping_address"] == WHOLE_ADDRESS
 
 
+async def test_codes_are_added_to_those_of_the_account_each_once_and_no_more_than_a_cart_can_have(
+    guest: httpx2.AsyncClient, shop: Shop, people: People
+) -> None:
+    ada, buyer = await people.customer(), await ready_buyer(guest, shop)
+    cart = await own_cart(guest, ada, {})
+    hers, both, new = ["HERS"], ["BOTH"], [f"NEW-{number}" for number in range(9)]
+    write = "UPDATE carts SET promotion_codes = :codes, shipping_method = :method WHERE id = :id"
+    await shop.run(write, codes=hers + both, method=None, id=UUID(cart))
+    await shop.run(write, codes=both + new, method="parcel", id=buyer.cart_id)
+
+    merged = body(await merge(buyer, ada))
+
+    assert merged["promotion_codes"] == hers + both + new[:8]
+    assert merged["shipping_method"] == "parcel"
+
+
 async def test_a_line_holds_no_more_than_a_line_can(guest: httpx2.AsyncClient, shop: Shop, people: People) -> None:
     ada, sku, other = await people.customer(), await shop.buyable(amount=1), await shop.buyable(amount=1)
     await own_cart(guest, ada, {sku: MILLION - 1})
