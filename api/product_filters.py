@@ -10,7 +10,7 @@ from api.deps import SettingsDep, Single
 from api.errors import InvalidRequestError
 from api.schemas.fields import Currency, Line
 from db import attributes
-from db.catalog import ProductFilter
+from db.product_filters import ProductFilter
 from domain.money import MOST_MONEY
 from models.catalog import AttributeType
 

@@ -16,8 +16,20 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.product_filters import (
+    HAS_ATTRIBUTES,
+    IN_CATEGORY,
+    IN_STOCK,
+    PRICE_WITHIN,
+    PRICED,
+    RANKED,
+    SELLS,
+    SOLD_OUT,
+    Condition,
+    ProductFilter,
+    in_turn,
+)
 from models.catalog import ProductStatus
-from models.listings import EVERYTHING
 
 NEAR = 2_000
 """Products of a list that are looked at in turn before its matches are collected."""
@@ -25,11 +37,8 @@ NEAR = 2_000
 FEW = 5_000
 """Matches that are collected and sorted."""
 
-_MOST_RANKED = 1_000
+_MOST_RANKED = 500
 """Matches of a search that are ranked; who looks for something so common has to say more."""
-_DEAREST = 2**62
-_NOWHERE = UUID(int=1)
-"""Stands for a category that does not exist."""
 _BEFORE_ALL = (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
 
 
@@ -64,19 +73,6 @@ SortKey = datetime | str | int
 
 
 @dataclass(frozen=True, slots=True)
-class ProductFilter:
-    """What is looked for. Prices are minor units of `currency`; `attributes` have to have just these values."""
-
-    currency: str
-    text: str | None = None
-    category: str | None = None
-    min_price: int | None = None
-    max_price: int | None = None
-    in_stock: bool | None = None
-    attributes: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ProductSearch:
     """A part of a list; `after` is the sort key and id of the last product of the part before."""
 
@@ -85,9 +81,6 @@ class ProductSearch:
     after: tuple[SortKey, UUID] | None = None
     limit: int = 20
 
-
-_SELLS = "location = ANY (ARRAY(SELECT code FROM locations WHERE active))"
-"""Holds for the levels at places that sell."""
 
 _DOCUMENT = f"""CAST(json_build_object(
     'id', p.id, 'slug', p.slug, 'title', p.title, 'description', p.description, 'status', p.status,
@@ -100,7 +93,7 @@ _DOCUMENT = f"""CAST(json_build_object(
             'prices', coalesce(x.prices, '[]'), 'compare_at', coalesce(x.compare_at, '[]'),
             'weight', v.weight, 'tax_category', v.tax_category, 'barcode', v.barcode, 'image', v.image,
             'available', (
-                SELECT coalesce(sum(on_hand - reserved), 0) FROM stock_levels WHERE sku = v.sku AND {_SELLS}
+                SELECT coalesce(sum(on_hand - reserved), 0) FROM stock_levels WHERE sku = v.sku AND {SELLS}
             )
         ) ORDER BY v.position, v.sku), '[]')
         FROM variants v LEFT JOIN LATERAL (
@@ -146,45 +139,16 @@ class _Order:
     descending: bool = False
 
 
+_LISTINGS = "listings"
+_PRICES = "listed_prices"
+_OF_STOCK = (IN_STOCK, SOLD_OUT)
 _ORDERS = {
-    ProductSort.NEWEST: _Order("listings", "l.created_at", "timestamptz", descending=True),
-    ProductSort.TITLE: _Order("listings", "l.title", "text"),
-    ProductSort.PRICE: _Order("listed_prices", "l.price", "bigint"),
-    ProductSort.PRICE_DESC: _Order("listed_prices", "l.price", "bigint", descending=True),
-    ProductSort.RELEVANCE: _Order("listings", "r.rank", "bigint", descending=True),
+    ProductSort.NEWEST: _Order(_LISTINGS, "l.created_at", "timestamptz", descending=True),
+    ProductSort.TITLE: _Order(_LISTINGS, "l.title", "text"),
+    ProductSort.PRICE: _Order(_PRICES, "l.price", "bigint"),
+    ProductSort.PRICE_DESC: _Order(_PRICES, "l.price", "bigint", descending=True),
+    ProductSort.RELEVANCE: _Order(_LISTINGS, "r.rank", "bigint", descending=True),
 }
-
-_RANKED = """
-ranked AS MATERIALIZED (
-    SELECT product_id, CAST(ts_rank(words, query) * 1000000 AS bigint) AS rank
-    FROM (
-        SELECT w.product_id, w.words, q.query
-        FROM search_query(:text) AS q (query), product_words w
-        WHERE w.words @@ q.query
-        LIMIT :most_ranked
-    ) matching
-)"""
-
-_IN_CATEGORY = "l.category_id = coalesce((SELECT id FROM categories WHERE slug = :category), CAST(:otherwise AS uuid))"
-
-# What may be backordered is in stock as well.
-_IN_STOCK = f"""(EXISTS (
-    SELECT FROM variants v JOIN stock_levels s ON s.sku = v.sku
-    WHERE v.product_id = l.product_id AND v.active AND s.on_hand > s.reserved AND {_SELLS}
-) OR EXISTS (
-    SELECT FROM variants v JOIN stock_policies p ON p.sku = v.sku
-    WHERE v.product_id = l.product_id AND v.active AND p.backorder_limit > p.backordered
-))"""  # noqa: S608 - our own words
-
-_PRICED = """EXISTS (
-    SELECT FROM listed_prices x
-    WHERE x.product_id = l.product_id AND x.category_id = l.category_id AND x.currency = :currency
-      AND x.price BETWEEN :min_price AND :max_price
-)"""
-
-_HAS_ATTRIBUTES = """EXISTS (
-    SELECT FROM products a WHERE a.id = l.product_id AND a.attributes @> CAST(:attributes AS jsonb)
-)"""
 
 
 async def find(session: AsyncSession, id_or_slug: UUID | str, *, everything: bool = False) -> Document | None:
@@ -235,7 +199,7 @@ def _shape(search: ProductSearch) -> _Shape:
     return _Shape(
         sort=search.sort,
         text=wanted.text is not None,
-        priced=wanted.min_price is not None or wanted.max_price is not None,
+        priced=wanted.priced,
         in_stock=wanted.in_stock,
         attributes=wanted.attributes is not None,
         later=search.after is not None,
@@ -246,14 +210,12 @@ def _shape(search: ProductSearch) -> _Shape:
 def _statement(shape: _Shape) -> TextClause:
     """Write the statement for a shape of search out of constants."""
     order = _ORDERS[shape.sort]
-    scope, filters = _scope(shape, order), _filters(shape, order)
     if shape.text:
-        source = f"ranked r JOIN {order.table} l ON l.product_id = r.product_id"
-        parts = [_RANKED, f"page AS ({_page(order, source, [*scope, *_later(shape, order), *filters])})"]
-    elif filters:
-        parts = _narrowed(order, scope, _later(shape, order), filters)
+        parts = _looked_up(order, shape)
+    elif _filters(shape, order):
+        parts = _narrowed(order, shape)
     else:
-        parts = [f"page AS ({_page(order, f'{order.table} l', [*scope, *_later(shape, order)])})"]
+        parts = [f"page AS ({_page(order, f'{order.table} l', [*_scope(shape, order), *_later(shape, order)])})"]
     direction = _direction(order)
     return text(f"""WITH {", ".join(parts)}
 SELECT page.key, p.id, {_DOCUMENT} AS document
@@ -261,24 +223,33 @@ FROM page JOIN products p ON p.id = page.product_id
 ORDER BY page.key{direction}, p.id{direction}""")  # noqa: S608 - all of it is constants of this module
 
 
-def _narrowed(order: _Order, scope: list[str], later: list[str], filters: list[str]) -> list[str]:
+def _looked_up(order: _Order, shape: _Shape) -> list[str]:
+    """Find the words first, then each product in the list that it has to be in."""
+    listed = f"SELECT * FROM {order.table} l WHERE l.product_id = r.product_id AND {' AND '.join(_scope(shape, order))}"  # noqa: S608 - constants
+    source = f"ranked r CROSS JOIN LATERAL ({listed} LIMIT 1) l"
+    return [RANKED, f"page AS ({_page(order, source, [*_later(shape, order), in_turn(_filters(shape, order))])})"]
+
+
+def _narrowed(order: _Order, shape: _Shape) -> list[str]:
     """Look at what is near; if it does not fill the page, collect what is rare; if it is not rare, follow the index."""
-    table = f"{order.table} l"
-    in_turn = [_in_turn(filters)]
+    table, filters = f"{order.table} l", _filters(shape, order)
+    within = [*_scope(shape, order), *_later(shape, order)]
+    rare = [condition.joined for condition in filters if condition not in _OF_STOCK]
+    stock = in_turn([condition for condition in filters if condition in _OF_STOCK])
     collected = _Order("few", "l.key", order.type, order.descending)
-    is_enough = f"(SELECT count(*) >= :limit FROM near) OR (SELECT count(*) < {NEAR} FROM next)"  # noqa: S608 - constants
+    is_enough = f"((SELECT count(*) >= :limit FROM near) OR (SELECT count(*) < {NEAR} FROM next))"  # noqa: S608 - as above
     are_all = f"(SELECT count(*) <= {FEW} FROM few)"  # noqa: S608 - as above
     return [
-        f"next AS MATERIALIZED ({_page(order, table, [*scope, *later], str(NEAR), 'l.category_id')})",
-        f"near AS MATERIALIZED ({_page(collected, 'next l', in_turn)})",
+        f"next AS MATERIALIZED ({_page(order, table, within, str(NEAR), 'l.category_id')})",
+        f"near AS MATERIALIZED ({_page(collected, 'next l', [in_turn(filters)])})",
         (
             f"few AS MATERIALIZED (SELECT l.product_id, {order.key} AS key FROM {table}"  # noqa: S608 - as above
-            f" WHERE NOT ({is_enough}) AND {' AND '.join([*scope, *later, *filters])} LIMIT {FEW + 1})"
+            f" WHERE {' AND '.join([f'NOT {is_enough}', *within, *rare, stock])} LIMIT {FEW + 1})"
         ),
         (
             f"page AS ((SELECT product_id, key FROM near WHERE {is_enough})"  # noqa: S608 - as above
-            f" UNION ALL ({_page(collected, 'few l', [f'NOT ({is_enough}) AND {are_all}'])})"
-            f" UNION ALL ({_page(order, table, [f'NOT {are_all}', *scope, *later, *in_turn])}))"
+            f" UNION ALL ({_page(collected, 'few l', [f'NOT {is_enough}', are_all])})"
+            f" UNION ALL ({_page(order, table, [f'NOT {are_all}', *within, in_turn(filters)])}))"
         ),
     ]
 
@@ -299,11 +270,11 @@ def _direction(order: _Order) -> str:
 
 def _scope(shape: _Shape, order: _Order) -> list[str]:
     """Return the conditions that an index of the order's table answers."""
-    conditions = [_IN_CATEGORY]
-    if order.table == "listed_prices":
+    conditions = [IN_CATEGORY]
+    if order.table == _PRICES:
         conditions.append("l.currency = :currency")
         if shape.priced:
-            conditions.append("l.price BETWEEN :min_price AND :max_price")
+            conditions.append(PRICE_WITHIN)
     if shape.in_stock:
         conditions.append("NOT l.sold_out")
     return conditions
@@ -315,41 +286,25 @@ def _later(shape: _Shape, order: _Order) -> list[str]:
     return [later] if shape.later else []
 
 
-def _filters(shape: _Shape, order: _Order) -> list[str]:
+def _filters(shape: _Shape, order: _Order) -> list[Condition]:
     """Return the conditions that each product has to be looked at for, the cheapest first."""
     conditions = []
-    if shape.priced and order.table != "listed_prices":
-        conditions.append(_PRICED)
+    if shape.priced and order.table != _PRICES:
+        conditions.append(PRICED)
     if shape.attributes:
-        conditions.append(_HAS_ATTRIBUTES)
+        conditions.append(HAS_ATTRIBUTES)
     if shape.in_stock is not None:
-        conditions.append(_IN_STOCK if shape.in_stock else f"NOT {_IN_STOCK}")
+        conditions.append(IN_STOCK if shape.in_stock else SOLD_OUT)
     return conditions
 
 
-def _in_turn(conditions: list[str]) -> str:
-    """Have conditions checked for one product after the other, each only if those before it hold.
-
-    Inside CASE they stay what they are; elsewhere the planner may turn them into joins that read a whole table.
-    """
-    whens = " ".join(f"WHEN NOT {condition} THEN false" for condition in conditions)
-    return f"CASE {whens} ELSE true END"
-
-
 def _values(search: ProductSearch) -> dict[str, Any]:
-    wanted = search.wanted
     key, last = search.after or (None, None)
-    return {
-        "category": wanted.category,
-        "otherwise": EVERYTHING if wanted.category is None else _NOWHERE,
-        "currency": wanted.currency,
-        "text": wanted.text,
+    own = {
         "most_ranked": _MOST_RANKED if search.sort is ProductSort.RELEVANCE else FEW,
-        "min_price": wanted.min_price or 0,
-        "max_price": _DEAREST if wanted.max_price is None else wanted.max_price,
-        "attributes": wanted.attributes,
         "key": key,
         "id": last,
         "limit": search.limit,
         "everything": False,
     }
+    return search.wanted.values() | own

@@ -11,6 +11,9 @@ from sqlmodel import Field, SQLModel
 EVERYTHING = UUID(int=0)
 """Stands for the category above all others."""
 
+NOWHERE = UUID(int=1)
+"""Stands for a category that does not exist."""
+
 
 def _sold_out() -> Any:
     return Field(default=False, sa_column_kwargs={"server_default": text("false")})

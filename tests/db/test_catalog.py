@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import event
 
 from db import catalog, categories
-from db.catalog import ProductFilter, ProductSearch, ProductSort
+from db.catalog import ProductSearch, ProductSort
 from db.engine import create_engine
+from db.product_filters import ProductFilter
 from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop
 

@@ -1,0 +1,111 @@
+"""What products are looked for, as conditions on `l`, a row of `listings` or `listed_prices`."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models.listings import EVERYTHING, NOWHERE
+
+SELLS = "location = ANY (ARRAY(SELECT code FROM locations WHERE active))"
+"""Holds for the levels at places that sell."""
+
+IN_CATEGORY = "l.category_id = coalesce((SELECT id FROM categories WHERE slug = :category), CAST(:otherwise AS uuid))"
+
+PRICE_WITHIN = "l.price BETWEEN :min_price AND :max_price"
+_DEAREST = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class ProductFilter:
+    """What is looked for. Prices are minor units of `currency`; `attributes` have to have just these values."""
+
+    currency: str
+    text: str | None = None
+    category: str | None = None
+    min_price: int | None = None
+    max_price: int | None = None
+    in_stock: bool | None = None
+    attributes: str | None = None
+
+    @property
+    def priced(self) -> bool:
+        """Tell whether the price matters."""
+        return self.min_price is not None or self.max_price is not None
+
+    def values(self) -> dict[str, Any]:
+        """Return the parameters of the conditions."""
+        return {
+            "category": self.category,
+            "otherwise": EVERYTHING if self.category is None else NOWHERE,
+            "currency": self.currency,
+            "text": self.text,
+            "min_price": self.min_price or 0,
+            "max_price": _DEAREST if self.max_price is None else self.max_price,
+            "attributes": self.attributes,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Holds if a row is there in one of several places, or, not `wanted`, in none."""
+
+    places: tuple[str, ...]
+    wanted: bool = True
+
+    @property
+    def joined(self) -> str:
+        """Write it so that the planner may turn it into a join: for few rows out of many."""
+        return self._one_of(f"EXISTS (SELECT FROM {place})" for place in self.places)
+
+    @property
+    def in_turn(self) -> str:
+        """Write it so that the planner has to look each row up by itself, and so never reads a whole table."""
+        return self._one_of(f"(SELECT true FROM {place} LIMIT 1) IS NOT NULL" for place in self.places)  # noqa: S608 - ours
+
+    def _one_of(self, parts: Iterable[str]) -> str:
+        return f"{'' if self.wanted else 'NOT '}({' OR '.join(parts)})"
+
+
+PRICED = Condition(
+    (
+        """
+        listed_prices x
+        WHERE x.product_id = l.product_id AND x.category_id = l.category_id AND x.currency = :currency
+          AND x.price BETWEEN :min_price AND :max_price
+        """,
+    )
+)
+
+HAS_ATTRIBUTES = Condition(("products a WHERE a.id = l.product_id AND a.attributes @> CAST(:attributes AS jsonb)",))
+
+_STOCKED = (
+    f"""
+    variants v JOIN stock_levels s ON s.sku = v.sku
+    WHERE v.product_id = l.product_id AND v.active AND s.on_hand > s.reserved AND {SELLS}
+    """,
+    """
+    variants v JOIN stock_policies p ON p.sku = v.sku
+    WHERE v.product_id = l.product_id AND v.active AND p.backorder_limit > p.backordered
+    """,
+)
+IN_STOCK = Condition(_STOCKED)
+"""What may be backordered is in stock as well."""
+SOLD_OUT = Condition(_STOCKED, wanted=False)
+
+RANKED = """
+ranked AS MATERIALIZED (
+    SELECT product_id, CAST(ts_rank(words, query) * 1000000 AS bigint) AS rank
+    FROM (
+        SELECT w.product_id, w.words, q.query
+        FROM search_query(:text) AS q (query), product_words w
+        WHERE w.words @@ q.query
+        LIMIT :most_ranked
+    ) matching
+)"""
+"""What a search finds."""
+
+
+def in_turn(conditions: Sequence[Condition]) -> str:
+    """Have conditions checked for one product after the other, each only if those before it hold."""
+    whens = " ".join(f"WHEN NOT ({condition.in_turn}) THEN false" for condition in conditions)
+    return f"CASE {whens} ELSE true END" if whens else "true"
