@@ -60,7 +60,7 @@ async def upload_import(
         )
         await _keep(session, wanted, request)
         found = await _row(session, import_id)
-    if resources.imports is not None:
+    if resources.imports is not None and found.state in _OPEN:
         outbox.begin(resources.imports, import_id)
     response.headers["Location"] = f"{router.prefix}/{import_id}"
     response.headers["Retry-After"] = "1"
