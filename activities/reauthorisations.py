@@ -12,9 +12,9 @@ from activities.refusals import refusals
 from activities.reversals import Reversals
 from contracts import reauthorisations as contract
 from contracts.failures import refusal
-from contracts.orders import OrderSnapshot, OrderStep
+from contracts.orders import OrderSnapshot
 from contracts.payments import AuthorisePayment, PaymentAnswer, PaymentDecision
-from contracts.reauthorisations import NoteReauthorisation
+from contracts.reauthorisations import NoteReauthorisation, Reauthorise
 from db import notifications, order_log, orders, payments, reauthorisations
 from db.engine import Sessions, single_statements
 from db.reauthorisations import Replacement
@@ -33,8 +33,11 @@ class ReauthorisationActivities(contract.ReauthorisationActivities):
         self._reversals = Reversals(sessions, providers)
 
     @activity.defn(name="payments.reauthorise")
-    async def reauthorise(self, request: OrderStep) -> PaymentAnswer:
-        """Authorise the rest as a new attempt, without the buyer, then let the old reservation go."""
+    async def reauthorise(self, request: Reauthorise) -> PaymentAnswer:
+        """Authorise the rest as a new attempt, then let the old reservation go.
+
+        Without the buyer, but for a method that is offered: that one may be used by whoever is there.
+        """
         async with heartbeats():
             with refusals():
                 async with self._statements() as session:
@@ -43,7 +46,7 @@ class ReauthorisationActivities(contract.ReauthorisationActivities):
                     return PaymentAnswer(PaymentDecision.APPROVED)
                 return await self._replace(request, replacement)
 
-    async def _replace(self, request: OrderStep, replacement: Replacement) -> PaymentAnswer:
+    async def _replace(self, request: Reauthorise, replacement: Replacement) -> PaymentAnswer:
         """Put a new attempt in the place of the old one.
 
         It becomes the order's attempt last: a crash before that finds the same two attempts again.
@@ -58,9 +61,9 @@ class ReauthorisationActivities(contract.ReauthorisationActivities):
                 request.order_id,
                 replacement.next,
                 replacement.rest,
-                old.method or replacement.payment_method,
+                request.payment_method or old.method or replacement.payment_method,
                 keep=True,
-                off_session=True,
+                off_session=request.payment_method is None,
             )
         )
         if answer.decision is not PaymentDecision.APPROVED:
@@ -68,7 +71,7 @@ class ReauthorisationActivities(contract.ReauthorisationActivities):
             return PaymentAnswer(PaymentDecision.DECLINED, answer.code)
         await self._reversals.let_go(current, old)
         async with self._statements() as session:
-            await reauthorisations.switch(session, request.order_id, replacement)
+            await reauthorisations.switch(session, request.order_id, replacement, request.payment_method)
         return answer
 
     @activity.defn(name="orders.note_reauthorisation")

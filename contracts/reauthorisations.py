@@ -5,7 +5,7 @@ from uuid import UUID
 
 from temporalio import activity
 
-from contracts.orders import OrderSnapshot, OrderStep
+from contracts.orders import OrderSnapshot
 from contracts.payments import PaymentAnswer, PaymentDecision
 
 
@@ -18,12 +18,20 @@ class NoteReauthorisation:
     code: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reauthorise:
+    """Reserve anew what is not captured yet: with the method that was used before, or with the one that is offered."""
+
+    order_id: UUID
+    payment_method: str | None = None
+
+
 class ReauthorisationActivities:
     """Reserve anew what is not captured yet. Each step may be repeated at any time."""
 
     @activity.defn(name="payments.reauthorise")
-    async def reauthorise(self, request: OrderStep) -> PaymentAnswer:
-        """Authorise the rest as a new attempt, without the buyer, then let the old reservation go."""
+    async def reauthorise(self, request: Reauthorise) -> PaymentAnswer:
+        """Authorise the rest as a new attempt, then let the old reservation go."""
         raise NotImplementedError
 
     @activity.defn(name="orders.note_reauthorisation")

@@ -25,7 +25,8 @@ WHERE o.id = :order_id AND o.status IN ('placed', 'fulfilling') AND o.capture_po
 """)
 
 _SWITCH = text("""
-UPDATE orders SET payment_attempt = :next, updated_at = now()
+UPDATE orders SET payment_attempt = :next, updated_at = now(),
+    payment_method = coalesce(CAST(:payment_method AS text), payment_method)
 WHERE id = :order_id AND payment_attempt = :current AND status IN ('placed', 'fulfilling')
 RETURNING id
 """)
@@ -54,9 +55,16 @@ async def plan(session: AsyncSession, order_id: UUID) -> Replacement | None:
     return Replacement(row.current, row.payment_method or "", row.next, Money(row.rest, row.currency))
 
 
-async def switch(session: AsyncSession, order_id: UUID, replacement: Replacement) -> bool:
+async def switch(
+    session: AsyncSession, order_id: UUID, replacement: Replacement, payment_method: str | None = None
+) -> bool:
     """Make the next attempt the one that shipments capture from. False: it is, or the order has gone on otherwise."""
-    values = {"order_id": order_id, "current": replacement.current, "next": replacement.next}
+    values = {
+        "order_id": order_id,
+        "current": replacement.current,
+        "next": replacement.next,
+        "payment_method": payment_method,
+    }
     return (await session.execute(_SWITCH, values)).first() is not None
 
 

@@ -165,6 +165,8 @@ class OrderWorkflow:
 
     async def _carry_out(self, command: Command) -> None:
         match command:
+            case Pay() if self._reauthorisation.wanted:
+                await self._reauthorisation.pay(command)
             case Pay():
                 await self._payment.pay(command)
             case Ship():
@@ -205,11 +207,12 @@ class OrderWorkflow:
 
     @workflow.update
     async def pay(self, pay: Pay) -> OrderOutcome:
-        """Try another payment method after a decline."""
+        """Try another payment method after a decline: of the order, or of what its next shipment takes."""
         await self._known_or_over()
         if self._progress.stands(OrderStatus.PENDING) or self._commands.has(Pay):
             raise refusal("payment_in_progress", "Another payment of this order is still under way.")
-        self._progress.require("A payment is", OrderStatus.PAYMENT_REQUIRED)
+        if not self._reauthorisation.wanted:
+            self._progress.require("A payment is", OrderStatus.PAYMENT_REQUIRED)
         return await self._in_turn(pay)
 
     @pay.validator

@@ -5,10 +5,13 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
+from contracts.failures import refusal
+from contracts.orders import Decision, Pay, Resolve
 from contracts.payments import PaymentDecision
-from contracts.reauthorisations import NoteReauthorisation, ReauthorisationActivities
+from contracts.reauthorisations import NoteReauthorisation, ReauthorisationActivities, Reauthorise
 from domain.captures import CapturePolicy
 from domain.order_states import OrderStatus
+from domain.payment_methods import PaymentWay, way_of
 from workflows.alarms import Alarm
 from workflows.progress import Progress
 
@@ -38,15 +41,30 @@ class Reauthorisation:
 
     async def renew(self) -> None:
         """Reserve what is not captured yet anew; after a decline an operator is called and the buyer told."""
+        await self._renew(Reauthorise(self._progress.start.order_id))
+
+    async def pay(self, pay: Pay) -> None:
+        """Reserve what is missing with another card, so that shipping can go on.
+
+        Raises:
+            ApplicationError: `payment_failed`: it was declined, and the operator is still wanted.
+        """
+        if way_of(pay.payment_method) is not PaymentWay.CARD:
+            raise refusal("illegal_transition", "Only a card can pay for shipments.")
+        if not await self._renew(Reauthorise(self._progress.start.order_id, pay.payment_method)):
+            raise refusal("payment_failed", "The card was declined.")
+        await self._progress.standstill.clear(Resolve(Decision.RETRY, "another_method", pay.actor))
+
+    async def _renew(self, request: Reauthorise) -> bool:
         progress = self._progress
         until = progress.known.authorised_until
         answer = await progress.ask_provider(
-            ReauthorisationActivities.reauthorise, progress.step, "Reserve the rest of the money anew", skippable=True
+            ReauthorisationActivities.reauthorise, request, "Reserve the rest of the money anew", skippable=True
         )
         if answer is None or answer.decision is not PaymentDecision.APPROVED:
             self._declined = until
         if answer is None:
-            return
+            return False
         approved = answer.decision is PaymentDecision.APPROVED
         await progress.surely_record(
             ReauthorisationActivities.note,
@@ -54,10 +72,12 @@ class Reauthorisation:
             "The money is reserved anew" if approved else f"The money could not be reserved anew ({answer.code})",
         )
         progress.messages.send(progress.known.messages)
+        return approved
 
     @property
     def wanted(self) -> bool:
         """Tell whether an operator was called because money was not there, and may have it reserved anew."""
-        order = self._progress.known
-        missing = order.operator_reason in {"reauthorisation_declined", "capture_declined"}
-        return missing and order.capture is CapturePolicy.SHIPMENT
+        order = self._progress.order
+        if order is None or not order.needs_operator or order.capture is not CapturePolicy.SHIPMENT:
+            return False
+        return order.operator_reason in {"reauthorisation_declined", "capture_declined"}

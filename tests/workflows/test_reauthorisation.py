@@ -10,10 +10,21 @@ from uuid import UUID
 import pytest
 
 from clients.orders import OrderRefusedError
-from contracts.orders import Cancel, Decision, OrderOutcome, PlaceOrder, Resolve, Ship, ShippedLine, order_workflow_id
+from contracts.orders import (
+    Cancel,
+    Decision,
+    OrderOutcome,
+    Pay,
+    PlaceOrder,
+    Resolve,
+    Ship,
+    ShippedLine,
+    order_workflow_id,
+)
 from contracts.queues import TaskQueue
 from db import orders
 from domain.captures import CapturePolicy
+from domain.errors import IllegalStepError
 from domain.order_states import OrderStatus
 from tests.support.gates import Gate
 from tests.support.sandbox import SandboxForTests
@@ -155,6 +166,38 @@ async def test_shipment_after_the_reservation_has_run_out_does_not_leave_until_i
     assert isinstance(shipped, OrderOutcome)
     assert shipped.status is OrderStatus.SHIPPED
     assert await world.charged(order.order_id) == [2000]
+
+
+async def test_order_whose_shipment_could_not_be_charged_takes_another_card(
+    world: World, sandbox: SandboxForTests
+) -> None:
+    order = await order_of_twenty(world)
+    async with world.working():
+        await world.place(order)
+        with pytest.raises(IllegalStepError):
+            await world.client.pay(order.order_id, Pay("pm_card_mastercard"), wait=WAIT)
+        [[reference]] = await sandbox.fetch("SELECT id FROM payment_intents WHERE order_id = $1", str(order.order_id))
+        await sandbox.control("POST", f"payment_intents/{reference}/expire")
+        with pytest.raises(OrderRefusedError, match="do not send it"):
+            await world.client.ship(order.order_id, Ship(), wait=WAIT)
+
+        with pytest.raises(OrderRefusedError) as declined:
+            await world.client.pay(order.order_id, Pay("pm_card_chargeDeclined"), wait=WAIT)
+        assert declined.value.code == "payment_failed"
+        assert (await world.order(order.order_id)).needs_operator
+        with pytest.raises(IllegalStepError):
+            await world.client.pay(order.order_id, Pay("bank_transfer"), wait=WAIT)
+        paid = await world.client.pay(order.order_id, Pay("pm_card_mastercard", actor="guest"), wait=WAIT)
+        assert isinstance(paid, OrderOutcome)
+        assert (paid.status, paid.needs_operator) == (OrderStatus.PLACED, False)
+        shipped = await world.client.ship(order.order_id, Ship(), wait=WAIT)
+
+    assert isinstance(shipped, OrderOutcome)
+    assert shipped.status is OrderStatus.SHIPPED
+    assert (await world.order(order.order_id)).payment_method == "pm_card_mastercard"
+    assert await world.charged(order.order_id) == [2000]
+    assert await world.reserved_money(order.order_id) == 0
+    assert (await world.events(order.order_id))[-3:] == ["payment_reauthorised", "operator_resolved", "shipped"]
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "error_after", "replay_error"])
