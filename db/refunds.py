@@ -5,7 +5,7 @@ the `WHERE`, and the check on `orders` stands behind it, so that no two can give
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from domain.errors import (
 )
 from domain.order_states import REFUNDABLE, OrderStatus, PaymentStatus
 from domain.refunds import RefundStatus
+from models.columns import new_id
 
 # All columns are read as the row is once it is locked: two at once never reserve the same money.
 _BEGIN = text("""
@@ -125,6 +126,32 @@ FROM (
 ) p
 WHERE r.id = :id AND r.state = 'started' AND NOT p.under_way
 RETURNING r.order_id, r.n, r.state, r.actor, r.reason, r.note_id
+""")
+
+_UNKNOWN = text("""
+SELECT k.key FROM unnest(CAST(:keys AS text[])) WITH ORDINALITY AS k (key, n)
+WHERE NOT EXISTS (SELECT FROM payment_operations p WHERE p.key = k.key) ORDER BY k.n
+""")
+
+# A refund that is over at the provider takes its steps in the books all the same: reserved, begun, and then finished.
+_ADOPT = text("""
+WITH reserved AS (
+    UPDATE orders SET refunding_amount = refunding_amount + :amount, updated_at = now()
+    WHERE id = :order_id AND status = ANY(CAST(:refundable AS text[]))
+      AND refunded_amount + refunding_amount + :amount <= captured_amount
+    RETURNING id, currency
+), refund AS (
+    INSERT INTO refunds (id, order_id, n, amount, currency, state, reason, actor)
+    SELECT :id, id, (SELECT coalesce(max(n), 0) + 1 FROM refunds WHERE order_id = :order_id), :amount, currency,
+           'started', :reason, :actor
+    FROM reserved
+)
+INSERT INTO payment_operations
+    (key, order_id, operation, attempt, n, amount, currency, provider, provider_reference, state, refund_id)
+SELECT :key, id, 'refund', :attempt, CAST(split_part(:key, ':', 3) AS integer), :amount, currency, :provider,
+       :reference, 'started', :id
+FROM reserved
+RETURNING refund_id
 """)
 
 _ABANDON = text(
@@ -265,6 +292,36 @@ async def operations(session: AsyncSession, refund_id: UUID) -> Sequence[Operati
 async def fail_late(session: AsyncSession, keys: Sequence[str]) -> bool:
     """Take back that refunds have succeeded which failed later. False: the books do not say that they have."""
     return bool((await session.execute(_FAIL_LATE, {"keys": list(keys)})).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class LostRefund:
+    """A refund that the provider has made for an operation of ours, by the operation's key; amount in minor units."""
+
+    order_id: UUID
+    key: str
+    attempt: int
+    amount: int
+    provider: str
+    reference: str
+
+
+async def unknown(session: AsyncSession, keys: Sequence[str]) -> Sequence[str]:
+    """Tell which of some keys the books have no operation of."""
+    return (await session.execute(_UNKNOWN, {"keys": list(keys)})).scalars().all()
+
+
+async def adopt(session: AsyncSession, lost: LostRefund, *, actor: str, reason: str) -> UUID:
+    """Write down a refund that the books have lost, as one that is under way, and return its id.
+
+    Raises:
+        RefundTooLargeError: less is left of what was captured, or the order does not stand.
+    """
+    values = {**asdict(lost), "id": new_id(), "refundable": sorted(REFUNDABLE), "actor": actor, "reason": reason}
+    adopted: UUID | None = (await session.execute(_ADOPT, values)).scalar_one_or_none()
+    if adopted is None:
+        raise RefundTooLargeError("Less is left of the captured money than this refund is about.")
+    return adopted
 
 
 async def settle(session: AsyncSession, refund_id: UUID) -> SettledRefund | None:

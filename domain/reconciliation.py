@@ -26,6 +26,8 @@ class FindingKind(StrEnum):
     """The provider has a payment of an open order that the books do not know: it is noted, and the order goes on."""
     PAYMENT_RETURNED = "payment_returned"
     """The provider has a payment that no operation stands for: it is given back."""
+    REFUND_ADOPTED = "refund_adopted"
+    """The provider has given money back for an operation that the books have lost: it is noted."""
     PAYMENT_OF_ENDED_ORDER = "payment_of_ended_order"
     """An order that is over has money or holds some: it is given back."""
     NOT_HEALED = "not_healed"

@@ -11,6 +11,7 @@ from activities.reconciliation.adopting import ACTOR, Adoption, attempt_of, has_
 from activities.reconciliation.burying import bury
 from activities.reconciliation.journal import Journal
 from activities.reconciliation.ports import Standings, Starts
+from activities.reconciliation.refunds import LostRefunds
 from activities.reconciliation.returning import Returns
 from activities.reconciliation.rounds import Round
 from activities.reversals import Reversals
@@ -50,6 +51,7 @@ class LedgerRound(Round):
     ) -> None:
         super().__init__(sessions, standings, starts, adoption, hold=hold, before=before)
         self._provider = provider
+        self._lost_refunds = LostRefunds(sessions)
         self._returns = Returns(sessions, provider)
         self._reversals = Reversals(sessions, providers)
 
@@ -124,6 +126,9 @@ class LedgerRound(Round):
         if order.status in UNPLACED_ENDS and (has_money(payment) or _owes(entry)):
             await self._reverse(order_id, payment, entry, journal)
         elif (payment.captured, payment.refunded) != (entry.captured, entry.refunded):
+            if await self._lost_refunds.adopt(order_id, payment, entry, self._provider.name):
+                await journal.heal(_finding(FindingKind.REFUND_ADOPTED, order_id, payment))
+                return
             await self._tell(order_id, payment, PaymentEventType.CHANGED, order)
             await journal.park(_finding(FindingKind.AMOUNT_DIFFERS, order_id, payment))
         elif payment.disputed and entry.payment_status is not PaymentStatus.DISPUTED:

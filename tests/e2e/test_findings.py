@@ -3,12 +3,13 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
-from contracts.orders import Cancel, PlaceOrder, Ship
+from contracts.orders import Cancel, PlaceOrder, Refund, Ship
 from domain.order_states import OrderStatus
 from domain.reconciliation import FindingKind
 from tests.e2e.lone_world import LoneWorld, lone_world
@@ -120,6 +121,23 @@ async def was_refunded_by_hand(lone: LoneWorld) -> UUID:
     return order.order_id
 
 
+async def has_lost_a_refund(lone: LoneWorld) -> UUID:
+    """Refund a part, and have the books forget it, as an older copy has."""
+    world, order = lone.world, await placed(lone.world)
+    await world.client.refund(replace(order, payment_method=None), Refund(700), wait=WAIT)
+    async with asyncio.timeout(PATIENCE):
+        while (await world.order(order.order_id)).payment_status != "partially_refunded":  # noqa: ASYNC110 - it is in the database
+            await asyncio.sleep(0.05)
+    for forgotten in (
+        "DELETE FROM payment_operations WHERE order_id = :id AND operation = 'refund'",
+        "DELETE FROM refunds WHERE order_id = :id",
+        "DELETE FROM order_events WHERE order_id = :id AND type = 'refunded'",
+        "UPDATE orders SET refunded_amount = 0, refunding_amount = 0, payment_status = 'captured' WHERE id = :id",
+    ):
+        await world.shop.run(forgotten, id=order.order_id)
+    return order.order_id
+
+
 async def is_closed_and_disputed(lone: LoneWorld) -> UUID:
     order = await placed(lone.world)
     await lone.terminate(order.order_id)
@@ -138,6 +156,7 @@ KINDS: dict[FindingKind, tuple[Make, str]] = {
     FindingKind.ROW_LOST: (has_no_row, HEALED),
     FindingKind.PAYMENT_ADOPTED: (has_a_payment_that_was_lost, HEALED),
     FindingKind.PAYMENT_RETURNED: (is_not_there_and_paid, HEALED),
+    FindingKind.REFUND_ADOPTED: (has_lost_a_refund, HEALED),
     FindingKind.PAYMENT_OF_ENDED_ORDER: (is_over_and_has_money, HEALED),
     FindingKind.NOT_HEALED: (can_not_be_given_back, PARKED),
     FindingKind.AMOUNT_DIFFERS: (was_refunded_by_hand, PARKED),
@@ -171,6 +190,12 @@ async def test_every_kind_of_finding_is_found_and_dealt_with_as_the_table_says(l
             assert await world.charged(made[kind]) == [2000]
         assert (await world.order(made[FindingKind.ROW_RESTORED_AFTER_SHIPMENT])).needs_operator
         assert (await world.needs_operator(made[FindingKind.AMOUNT_DIFFERS])).operator_reason == "refunded_elsewhere"
+        assert await world.charged(made[FindingKind.REFUND_ADOPTED]) == [1300]
+        assert (await world.order(made[FindingKind.REFUND_ADOPTED])).payment_status == "partially_refunded"
+        assert await world.events(made[FindingKind.REFUND_ADOPTED]) == ["opened", "placed", "refunded"]
+        refund = "SELECT state, amount, actor FROM refunds WHERE order_id = :id"
+        adopted = await world.shop.run(refund, id=made[FindingKind.REFUND_ADOPTED])
+        assert adopted == [("succeeded", 700, "reconciliation")]
         await _stands(world, made[FindingKind.PAYMENT_ADOPTED], OrderStatus.PLACED)
         await _stands(world, made[FindingKind.ROW_RESTORED_AFTER_END], OrderStatus.CANCELLED)
 

@@ -5,11 +5,12 @@ import random
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from contracts.orders import Cancel, Pay, PlaceOrder, Ship
+from contracts.orders import Cancel, Pay, PlaceOrder, Refund, Ship
 from domain.order_states import OrderStatus
 from tests.e2e.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
@@ -50,7 +51,7 @@ async def test_after_a_restore_no_money_and_no_stock_is_unaccounted_for(
     world, dice = lone.world, random.Random(2026)
     sku = await world.goods(stock=1_000)
     async with world.working():
-        kept, cancelled, shipped = [await checked_out(world, sku, VISA) for _ in range(3)]
+        kept, cancelled, shipped, refunded = [await checked_out(world, sku, VISA) for _ in range(4)]
         unpaid, paid = [await checked_out(world, sku, DECLINED) for _ in range(2)]
         later = [world.order_of(await world.cart((sku, 1))) for _ in range(EACH)]
     copy = await asyncio.to_thread(postgres.copy, lone.database_url)
@@ -59,6 +60,7 @@ async def test_after_a_restore_no_money_and_no_stock_is_unaccounted_for(
         await asyncio.gather(
             *(world.client.cancel(one.order_id, Cancel(), wait=WAIT) for one in cancelled),
             *(world.client.ship(one.order_id, Ship(), wait=WAIT) for one in shipped),
+            *(world.client.refund(replace(one, payment_method=None), Refund(400), wait=WAIT) for one in refunded),
             *(world.client.pay(one.order_id, Pay(VISA), wait=WAIT) for one in paid),
             *(world.place(one) for one in later),
         )
@@ -73,6 +75,9 @@ async def test_after_a_restore_no_money_and_no_stock_is_unaccounted_for(
         sys.stdout.write(f"\nrestored: {dict(found)}\n")
 
         assert await statuses(world, kept) == {OrderStatus.PLACED: EACH}
+        assert found["refund_adopted", "healed"] == EACH
+        assert await statuses(world, refunded) == {OrderStatus.PLACED: EACH}
+        assert [await world.charged(one.order_id) for one in refunded] == [[600]] * EACH
         assert await statuses(world, cancelled) == {OrderStatus.CANCELLED: EACH}
         assert await statuses(world, paid) == {OrderStatus.PLACED: EACH}
         assert await statuses(world, unpaid) == {OrderStatus.PAYMENT_REQUIRED: EACH}
