@@ -21,7 +21,10 @@ from contracts.orders import (
 )
 from contracts.queues import TaskQueue
 from domain.captures import CapturePolicy
+from domain.order_states import OrderStatus
 from domain.payment_events import PaymentEventType
+from domain.payment_methods import PaymentWay
+from tests.support.confirming import owed, paid_back, received
 from tests.support.gates import Gate
 from tests.support.world import WAIT, World
 from workers.wiring import WORK
@@ -146,6 +149,33 @@ async def retry_scheduled_then_paid(world: World) -> PlaceOrder:
     return order
 
 
+async def transferred_then_cancelled(world: World) -> PlaceOrder:
+    order = await _order(world, card=PaymentWay.BANK_TRANSFER)
+    async with world.working():
+        await world.place(order)
+        await world.told(order.order_id)
+        await received(world, order)
+        while (await world.order(order.order_id)).status is not OrderStatus.PLACED:  # noqa: ASYNC110 - it is in the database
+            await asyncio.sleep(0.02)
+        cancelling = asyncio.create_task(world.client.cancel(order.order_id, Cancel(), wait=WAIT))
+        while await owed(world, order) != [2000]:  # noqa: ASYNC110 - it is in the database
+            await asyncio.sleep(0.02)
+        await paid_back(world, order, 2000)
+        await cancelling
+        await world.ended(order.order_id)
+    return order
+
+
+async def paid_at_the_door(world: World) -> PlaceOrder:
+    order = await _order(world, card=PaymentWay.CASH_ON_DELIVERY)
+    async with world.working():
+        await world.place(order)
+        await world.client.ship(order.order_id, Ship(), wait=WAIT)
+        await world.client.mark_delivered(order.order_id, MarkDelivered(), wait=WAIT)
+        await world.told(order.order_id)
+    return order
+
+
 STORIES: dict[str, Told] = {
     story.__name__: story
     for story in (
@@ -160,5 +190,7 @@ STORIES: dict[str, Told] = {
         action_required_then_another_card,
         retry_scheduled_then_paid,
         shipped_in_two_parts,
+        transferred_then_cancelled,
+        paid_at_the_door,
     )
 }
