@@ -13,11 +13,11 @@ from api.deps import Read, ReaderDep, Single
 from api.etags import etag, is_known
 from api.openapi import problems
 from api.product_filters import FilterDep
-from api.schemas.catalog import Category, Product
+from api.schemas.catalog import Category, Facets, Product
 from api.schemas.fields import Line, Storable
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
 from api.security import Scope
-from db import catalog, categories
+from db import catalog, categories, product_facets
 from db.catalog import Found, ProductSearch, ProductSort
 from domain.errors import NotFoundError
 from models.catalog import ProductStatus
@@ -64,6 +64,15 @@ async def list_products(
     page, last = cut(found, limit)
     shared = status is ProductStatus.ACTIVE
     return _answer(0, _page(page, _cursor(chosen, last)), if_none_match, shared=shared)
+
+
+@router.get("/products/facets", response_model=Facets, responses=problems(401) | _NOT_MODIFIED)
+async def count_facets(session: Single, wanted: FilterDep, if_none_match: _IfNoneMatch = None) -> Response:
+    """Count the products that match, by category below, attribute, price and stock.
+
+    Beyond 10,000 matches the counts are lower bounds (`exact` is false).
+    """
+    return _answer(0, await product_facets.count(session, wanted), if_none_match, shared=True)
 
 
 @router.get(

@@ -64,6 +64,49 @@ class Category(Output):
     version: int
 
 
+class CategoryCount(Output):
+    """How many of the products are in a category, or below it."""
+
+    slug: str
+    name: str
+    count: int
+
+
+class ValueCount(Output):
+    """How many of the products have a value of an attribute."""
+
+    value: bool | float | int | str
+    count: int
+
+
+class AttributeCounts(Output):
+    """The most frequent values of an attribute."""
+
+    name: str
+    values: list[ValueCount]
+
+
+class PriceBand(Output):
+    """How many of the products begin at a price from `min` to `max`, in minor units."""
+
+    min: int
+    max: int
+    count: int
+
+
+class Facets(Output):
+    """What kinds of products match; unless `exact`, there are more of them than are counted here."""
+
+    total: int
+    exact: bool
+    categories: list[CategoryCount]
+    attributes: list[AttributeCounts]
+    currency: str
+    prices: list[PriceBand]
+    in_stock: int
+    sold_out: int
+
+
 class Attribute(Output):
     """A property that products may have, and the kind of its values."""
 

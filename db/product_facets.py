@@ -1,0 +1,105 @@
+"""Facets: of what kinds the products are that somebody looks for, counted in one statement that writes their JSON."""
+
+from functools import lru_cache
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.product_filters import (
+    HAS_ATTRIBUTES,
+    IN_CATEGORY,
+    IN_STOCK,
+    PRICED,
+    RANKED,
+    SOLD_OUT,
+    Condition,
+    ProductFilter,
+    in_turn,
+)
+
+MOST_COUNTED = 10_000
+"""Matches that are counted; of more, these are a sample, and every count is a lower bound."""
+
+_MOST_VALUES = 50
+_BANDS = 5
+
+_CATEGORIES = """
+SELECT json_agg(json_build_object('slug', slug, 'name', name, 'count', count) ORDER BY count DESC, slug)
+FROM (
+    SELECT c.slug, c.name, count(*) FROM matches m
+    JOIN listings l ON l.product_id = m.product_id JOIN categories c ON c.id = l.category_id
+    WHERE c.parent_id IS NOT DISTINCT FROM (SELECT id FROM categories WHERE slug = :category)
+    GROUP BY c.slug, c.name
+) counted"""
+
+_ATTRIBUTES = f"""
+SELECT json_agg(json_build_object('name', name, 'values', of_it) ORDER BY name)
+FROM (
+    SELECT name, json_agg(json_build_object('value', value, 'count', count) ORDER BY count DESC, value) AS of_it
+    FROM (
+        SELECT name, value, count(*), row_number() OVER (PARTITION BY name ORDER BY count(*) DESC, value) AS place
+        FROM matches m JOIN products p ON p.id = m.product_id, jsonb_each(p.attributes) AS each (name, value)
+        GROUP BY name, value
+    ) counted
+    WHERE place <= {_MOST_VALUES}
+    GROUP BY name
+) named"""  # noqa: S608 - a number of ours
+
+# Bands are equally wide; the dearest product belongs to the last.
+_PRICES = f"""
+SELECT json_agg(json_build_object('min', min, 'max', max, 'count', count) ORDER BY min)
+FROM (
+    SELECT min(price), max(price), count(*)
+    FROM (
+        SELECT price, least({_BANDS}, width_bucket(price, min(price) OVER (), max(price) OVER () + 1, {_BANDS})) AS band
+        FROM matches m JOIN listed_prices x
+            ON x.product_id = m.product_id AND x.category_id = m.category_id AND x.currency = :currency
+    ) priced
+    GROUP BY band
+) bands"""  # noqa: S608 - numbers of ours
+
+
+async def count(session: AsyncSession, wanted: ProductFilter) -> str:
+    """Count the products that match everything asked for, by category below, attribute, price and stock: JSON."""
+    values = wanted.values() | {"most_ranked": MOST_COUNTED + 1}
+    counted: str = (await session.execute(_statement(*_shape(wanted)), values)).scalar_one()
+    return counted
+
+
+def _shape(wanted: ProductFilter) -> tuple[bool, bool, bool, bool | None]:
+    return wanted.text is not None, wanted.priced, wanted.attributes is not None, wanted.in_stock
+
+
+@lru_cache(maxsize=64)
+def _statement(looked_for: bool, priced: bool, attributes: bool, in_stock: bool | None) -> TextClause:
+    joined = [PRICED] * priced + [HAS_ATTRIBUTES] * attributes
+    stock = {None: [], True: [IN_STOCK], False: [SOLD_OUT]}[in_stock]
+    return text(f"""
+WITH {f"{RANKED}," if looked_for else ""} found AS MATERIALIZED (
+    {_found(looked_for, joined, stock)} LIMIT {MOST_COUNTED + 1}
+), matches AS MATERIALIZED (
+    SELECT product_id, category_id FROM found LIMIT {MOST_COUNTED}
+), available AS (
+    SELECT count(*) FILTER (WHERE {IN_STOCK.in_turn}) AS of_them FROM matches l
+)
+SELECT CAST(json_build_object(
+    'total', (SELECT count(*) FROM matches),
+    'exact', (SELECT count(*) <= {MOST_COUNTED} FROM found),
+    'categories', coalesce(({_CATEGORIES}), '[]'),
+    'attributes', coalesce(({_ATTRIBUTES}), '[]'),
+    'currency', CAST(:currency AS text),
+    'prices', coalesce(({_PRICES}), '[]'),
+    'in_stock', (SELECT of_them FROM available),
+    'sold_out', (SELECT count(*) FROM matches) - (SELECT of_them FROM available)
+) AS text)""")  # noqa: S608 - all of it is constants
+
+
+def _found(looked_for: bool, joined: list[Condition], stock: list[Condition]) -> str:
+    conditions = [IN_CATEGORY, *(condition.joined for condition in joined), in_turn(stock)]
+    if not looked_for:
+        return f"SELECT l.product_id, l.category_id FROM listings l WHERE {' AND '.join(conditions)}"  # noqa: S608
+    listed = f"SELECT * FROM listings l WHERE l.product_id = r.product_id AND {IN_CATEGORY} LIMIT 1"  # noqa: S608
+    return (
+        f"SELECT l.product_id, l.category_id FROM ranked r CROSS JOIN LATERAL ({listed}) l"  # noqa: S608
+        f" WHERE {' AND '.join(conditions[1:])}"
+    )
