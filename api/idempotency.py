@@ -26,7 +26,7 @@ from api import errors
 from api.audience import Audience, access
 from api.bodies import BodyRoute
 from api.client_address import client_address, networks
-from api.deps import Needs, Resources, caller_of, resources_of, write_of
+from api.deps import Needs, Resources, caller_of, resources_of, user_id, write_of
 from api.errors import InvalidRequestError
 from api.openapi import problems
 from api.sealing import seal, unseal
@@ -54,7 +54,7 @@ _PARAMETER = {
     "name": HEADER,
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": _LONGEST},
+    "schema": {"type": "string", "minLength": 1, "maxLength": _LONGEST, "pattern": r"^[\x21-\x7e]+$"},
     "description": (
         "Names the request for 24 hours: sent again with the same body, it is not done again, and has the same answer "
         f"with `{REPLAYED}: true`. Draw it at random; without a token it has at least {_HARD_TO_GUESS} characters."
@@ -79,12 +79,16 @@ class IdempotentRoute(BodyRoute):
         allowed = access(self)
         staff = Needs(allowed.scope) if allowed and allowed.audience is Audience.STAFF and allowed.scope else None
 
+        of_account = allowed is not None and allowed.audience is Audience.ACCOUNT
+
         async def once(request: Request) -> Response:
             if HEADER not in request.headers:
                 return await endpoint(request)
             caller = await caller_of(request)
             if staff is not None:
                 staff.admit(caller)  # whoever may not any more is not given what was answered then
+            if of_account:
+                await user_id(caller, None)  # nobody is asked for a better key who may not ask at all
             return await _once(request, caller, f"POST {self.path_format}", endpoint)
 
         return once

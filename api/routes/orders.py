@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from api import outcomes, receipts
 from api.access import own_cart, own_order
-from api.deps import Owns, Read, Resources, ResourcesDep
+from api.deps import Owns, OwnsByAccount, Read, Resources, ResourcesDep
 from api.idempotency import IdempotentRoute, RequestId
 from api.openapi import problems
 from api.payment_ways import require_offered
@@ -29,6 +29,7 @@ from domain.order_states import ENDED, OrderStatus
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=IdempotentRoute)
 
 _Reader = Annotated[Caller, Depends(Owns(Scope.ORDERS_ANY))]
+_Lister = Annotated[Caller, Depends(OwnsByAccount(Scope.ORDERS_ANY))]
 _Payer = Annotated[Caller, Depends(Owns(Scope.ORDERS_PAY))]
 _Canceller = Annotated[Caller, Depends(Owns(Scope.ORDERS_CANCEL))]
 _POSITION = TypeAdapter(tuple[datetime, UUID])
@@ -39,7 +40,7 @@ _ON_CHANGE = problems(401, 404, 409, 413) | {202: {"model": AcceptedOrder}}
 async def list_orders(
     *,
     session: Read,
-    caller: _Reader,
+    caller: _Lister,
     status: OrderStatus | None = None,
     number: Line | None = None,
     email: Line | None = None,

@@ -77,9 +77,17 @@ Email = Annotated[
 ]
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+[1-9][0-9]{6,14}$")]
 Country = Annotated[
-    str, StringConstraints(max_length=2), AfterValidator(_country), Field(description="ISO 3166-1 alpha-2")
+    str,
+    StringConstraints(max_length=2),
+    AfterValidator(_country),
+    Field(description="ISO 3166-1 alpha-2", json_schema_extra={"pattern": "^[A-Z]{2}$"}),
 ]
-Currency = Annotated[str, StringConstraints(max_length=3), AfterValidator(_currency), Field(description="ISO 4217")]
+Currency = Annotated[
+    str,
+    StringConstraints(max_length=3),
+    AfterValidator(_currency),
+    Field(description="ISO 4217", json_schema_extra={"pattern": "^[A-Z]{3}$"}),
+]
 PromotionCode = Annotated[
     str,
     StringConstraints(strip_whitespace=True, to_upper=True, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$"),

@@ -361,3 +361,9 @@ async def test_every_post_but_those_that_are_named_otherwise_takes_a_key(app: Fa
         and not any(one["name"] == "Idempotency-Key" for one in operations["post"].get("parameters", []))
     }
     assert {path for path in without if not path.startswith(("/v1/auth/", "/v1/webhooks/"))} == set()
+
+
+async def test_who_must_log_in_is_told_so_whatever_the_key_is(guest: httpx2.AsyncClient) -> None:
+    for key in ("short", "a-key-that-nobody-guesses-0001"):
+        answer = await guest.post("/v1/users/me/addresses", json={}, headers={"Idempotency-Key": key})
+        problem(answer, 401, "unauthenticated")
