@@ -29,12 +29,26 @@ def deliverable(address: A, *loc: str) -> A:
         ProblemError: `validation_error`, with what is wrong with each part.
     """
     rules = _rules(address.country, address.region or "")
-    written = address.model_copy(update={"postal_code": _postal_code(rules, address)})
+    known = region(address.country, address.region) if address.region else address.region
+    written = address.model_copy(update={"postal_code": _postal_code(rules, address), "region": known})
     wrong = _missing(rules, written) | _unknown(rules, written)
     if wrong:
         errors = [{"loc": [*loc, part], "msg": said} for part, said in sorted(wrong.items())]
         raise ProblemError("validation_error", "", errors=errors)
     return written
+
+
+def region(country: str, written: str) -> str:
+    """Return a region as its country's mail writes it (`Illinois` is `IL`); as it is, where mail needs none."""
+    rules = _rules(country, "")
+    if "country_area" not in rules.required_fields:
+        return written
+    sought = written.strip().casefold()
+    return next((choice[0] for choice in rules.country_area_choices if sought in _words(choice)), written)
+
+
+def _words(choice: tuple[str, ...]) -> set[str]:
+    return {word.casefold() for word in choice}
 
 
 @lru_cache(maxsize=256)
@@ -61,7 +75,7 @@ def _unknown(rules: ValidationRules, address: Address) -> dict[str, str]:
     if code and not all(matcher.match(code) for matcher in rules.postal_code_matchers):
         wrong["postal_code"] = "This is no postal code of this country and region"
     if region and "country_area" in rules.required_fields and rules.country_area_choices:
-        known = {word.casefold() for choice in rules.country_area_choices for word in choice}
+        known = {word for choice in rules.country_area_choices for word in _words(choice)}
         if region.casefold() not in known:
             wrong["region"] = "This country has no such region"
     return wrong

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from api.postal import region
 from api.schemas.catalog_edits import Slug
 from api.schemas.fields import (
     Amount,
@@ -174,7 +175,7 @@ class TaxRuleContent(Input):
 
     country: Country
     region: Annotated[str, Field(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")] = Field(
-        default="", description="As addresses write it, in any case; empty: everywhere else in the country."
+        default="", description="By code or name, in any case; empty: everywhere else in the country."
     )
     name: ShortLine = Field(description="What buyers read beside the rate.")
     included: bool = Field(default=False, description="Whether prices contain it: it is told then, not added.")
@@ -183,7 +184,7 @@ class TaxRuleContent(Input):
 
     def columns(self) -> dict[str, Any]:
         """Return what is written of it."""
-        return self.model_dump() | {"region": self.region.strip().upper()}
+        return self.model_dump() | {"region": region(self.country, self.region).strip().upper()}
 
 
 class TaxRule(TaxRuleContent):

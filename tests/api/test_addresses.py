@@ -137,6 +137,23 @@ async def test_address_that_its_country_delivers_to_is_kept(
 
 
 @pytest.mark.parametrize(
+    ("place", "written"),
+    [
+        ({"country": "US", "city": "Springfield", "region": "Illinois", "postal_code": "62701"}, "IL"),
+        ({"country": "US", "city": "Springfield", "region": " il", "postal_code": "62701"}, "IL"),
+        ({"country": "CA", "city": "Laval", "region": "quebec", "postal_code": "H7A 1A1"}, "QC"),
+        ({"country": "GB", "city": "York", "region": "Yorkshire", "postal_code": "YO1 7HH"}, "Yorkshire"),
+    ],
+    ids=lambda place: place if isinstance(place, str) else place["region"].strip(),
+)
+async def test_region_is_written_as_mail_writes_it_so_that_taxes_of_regions_are_found(
+    guest: httpx2.AsyncClient, ada: Person, place: dict[str, str], written: str
+) -> None:
+    new = {"name": "Ada Example", "line1": "1 High Street", **place}
+    assert body(await guest.post(PATH, headers=ada.headers, json=new), 201)["region"] == written
+
+
+@pytest.mark.parametrize(
     ("address", "wrong"),
     [
         ({"country": "GB", "city": "York"}, ["postal_code"]),

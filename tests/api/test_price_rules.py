@@ -124,7 +124,7 @@ async def test_same_rule_twice_is_a_name_that_is_taken(
 async def test_lists_go_on_where_the_page_before_ended(staff: httpx2.AsyncClient) -> None:
     for code in ("B", "A", "C"):
         body(await staff.post("/v1/promotions", json=PERCENT | {"code": code}), 201)
-    for region in ("", "NY", "CA"):
+    for region in ("", "new york", "CA"):
         body(await staff.post("/v1/tax-rules", json=VAT | {"country": "US", "region": region}), 201)
     for kind, key, expected in (("promotions", "code", ["A", "B", "C"]), ("tax-rules", "region", ["", "CA", "NY"])):
         first = body(await staff.get(f"/v1/{kind}?limit=2"))
