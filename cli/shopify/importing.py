@@ -96,9 +96,9 @@ async def _begin(session: AsyncSession, file: BufferedReader, products: ProductF
         location=options.location,
         actor=ACTOR,
         skip_refused=options.skip_refused,
-        size_bytes=os.fstat(file.fileno()).st_size,
     )
     await files.create(session, wanted, ImportState.READING)
+    await files.note_received(session, wanted.id, os.fstat(file.fileno()).st_size)
     await files.note_ignored(session, wanted.id, products.ignored)
     return wanted.id
 

@@ -33,7 +33,7 @@ CREATE TEMPORARY TABLE incoming_variants (
 """,
 )
 
-_TAKE_PRODUCTS = text("""
+_TAKE_PRODUCTS = """
 INSERT INTO incoming_products
 SELECT s.n, p.line, p.slug, p.title, p.description, p.status, p.category, p.vendor, p.options, p.attributes,
        ARRAY(SELECT jsonb_array_elements_text(p.dropped)), nullif(p.images, 'null'), p.seo_title, p.seo_description
@@ -42,9 +42,9 @@ FROM import_products s, jsonb_to_record(s.product) AS p (
     attributes jsonb, dropped jsonb, images jsonb, seo_title text, seo_description text
 )
 WHERE s.import_id = :id AND s.n > :after AND s.n <= :to
-""")
+"""
 
-_TAKE_VARIANTS = text("""
+_TAKE_VARIANTS = """
 INSERT INTO incoming_variants
 SELECT s.n, v.place, d.line, d.sku, d.named, d.title, d.options, d.amount, d.compare_at, d.keeps_compare_at,
        d.quantity, d.backorder, d.weight, d.tax_category, d.barcode, d.image
@@ -55,7 +55,7 @@ FROM import_products s, jsonb_array_elements(s.product -> 'variants') WITH ORDIN
     image text
 )
 WHERE s.import_id = :id AND s.n > :after AND s.n <= :to
-""")
+"""
 
 _KNOW_PRODUCTS = """
 UPDATE incoming_products i SET product_id = found.id, is_new = found.id IS NULL
@@ -63,7 +63,7 @@ FROM incoming_products j
 LEFT JOIN products p ON p.slug = j.slug
 LEFT JOIN slug_redirects r ON r.slug = j.slug
 CROSS JOIN LATERAL (SELECT coalesce(p.id, r.product_id) AS id) found
-WHERE i.n = j.n
+WHERE i.n = j.n AND j.n > :after AND j.n <= :to
 """
 
 _LOCK = text("""
@@ -73,7 +73,8 @@ SELECT FROM products WHERE id IN (SELECT product_id FROM incoming_products) ORDE
 _NAME_NEW = "UPDATE incoming_products SET product_id = uuidv7() WHERE is_new"
 
 _BELONG = """
-UPDATE incoming_variants v SET product_id = p.product_id FROM incoming_products p WHERE p.n = v.n
+UPDATE incoming_variants v SET product_id = p.product_id FROM incoming_products p
+WHERE p.n = v.n AND v.n > :after AND v.n <= :to
 """
 
 # An article that the file gives no SKU is the one with the same options (or, without options, the same title).
@@ -84,7 +85,7 @@ FROM (
     FROM incoming_variants j
     JOIN variants v ON v.product_id = j.product_id AND v.options = j.options
         AND (v.options <> '{}' OR v.title = j.title)
-    WHERE NOT j.named
+    WHERE NOT j.named AND j.n > :after AND j.n <= :to
     ORDER BY j.n, j.place, v.sku = j.sku DESC, v.sku
 ) known
 WHERE i.n = known.n AND i.place = known.place
@@ -92,6 +93,7 @@ WHERE i.n = known.n AND i.place = known.place
 
 _KNOW_VARIANTS = """
 UPDATE incoming_variants i SET is_new = NOT EXISTS (SELECT FROM variants v WHERE v.sku = i.sku)
+WHERE i.n > :after AND i.n <= :to
 """
 
 # Articles keep their places where they stand in the file's order already; an editor may have left gaps.
@@ -102,6 +104,7 @@ FROM (
         SELECT j.n, j.is_new, row_number() OVER (PARTITION BY j.n ORDER BY j.place) AS wanted,
                row_number() OVER (PARTITION BY j.n ORDER BY v.position, v.sku) AS found
         FROM incoming_variants j LEFT JOIN variants v ON v.sku = j.sku
+        WHERE j.n > :after AND j.n <= :to
     ) ranked
     GROUP BY n HAVING bool_or(is_new OR wanted <> found)
 ) moved
@@ -160,15 +163,19 @@ async def take(session: AsyncSession, import_id: UUID, products: int) -> None:
     """Take up what was read, and find each product and article in the shop. They stay locked until the end."""
     for statement in _TABLES:
         await session.execute(text(statement))
-    for after in range(0, products, AT_ONCE):
-        part = {"id": import_id, "after": after, "to": after + AT_ONCE}
-        await session.execute(_TAKE_PRODUCTS, part)
-        await session.execute(_TAKE_VARIANTS, part)
-    for statement in (*_ANALYSE, _KNOW_PRODUCTS):
-        await session.execute(text(statement))
+    await _in_parts(session, (_TAKE_PRODUCTS, _TAKE_VARIANTS, _KNOW_PRODUCTS), import_id, products)
     await session.execute(_LOCK)
-    for statement in (_NAME_NEW, _BELONG, _CALL, _KNOW_VARIANTS, _PLACE, *_ANALYSE):
+    await session.execute(text(_NAME_NEW))
+    await _in_parts(session, (_BELONG, _CALL, _KNOW_VARIANTS, _PLACE), import_id, products)
+    for statement in _ANALYSE:
         await session.execute(text(statement))
+
+
+async def _in_parts(session: AsyncSession, statements: Sequence[str], import_id: UUID, products: int) -> None:
+    for after in range(0, products, AT_ONCE):
+        for statement in map(text, statements):
+            named = {"id": import_id} if ":id" in statement.text else {}
+            await session.execute(statement, {"after": after, "to": after + AT_ONCE} | named)
 
 
 async def clashes(session: AsyncSession) -> list[Refusal]:

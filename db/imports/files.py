@@ -16,8 +16,8 @@ from domain.errors import ConflictError, NotFoundError
 from domain.merchandise import ImportState, Place, Refusal
 
 _CREATE = text("""
-INSERT INTO imports (id, state, currency, location, skip_refused, actor, size_bytes)
-SELECT :id, :state, :currency, code, :skip_refused, :actor, :size
+INSERT INTO imports (id, state, currency, location, skip_refused, actor)
+SELECT :id, :state, :currency, code, :skip_refused, :actor
 FROM locations WHERE code = :location
 RETURNING id
 """)
@@ -94,7 +94,6 @@ class NewImport:
     location: str
     actor: str
     skip_refused: bool = False
-    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +144,6 @@ async def create(session: AsyncSession, wanted: NewImport, state: ImportState = 
         "location": wanted.location,
         "skip_refused": wanted.skip_refused,
         "actor": wanted.actor,
-        "size": wanted.size_bytes,
     }
     if (await session.execute(_CREATE, values)).first() is None:
         raise NotFoundError("no such location")
