@@ -93,7 +93,7 @@ _LOCK_OF = (
     .with_for_update()
 )
 
-_LINES = text("""
+LINES = text("""
 SELECT l.line_id, l.sku, l.quantity, coalesce(l.unit_price_amount, p.amount) AS unit_price,
        CASE WHEN v.title = '' THEN o.title ELSE o.title || ', ' || v.title END AS title, l.position,
        o.status = 'active' AND v.active AS sold, coalesce(l.unit_price_amount, l.seen_unit_price_amount) AS seen,
@@ -105,6 +105,7 @@ LEFT JOIN prices p ON p.sku = l.sku AND p.currency = :currency
 WHERE l.cart_id = :cart
 ORDER BY l.position, l.line_id
 """)
+"""The lines of a cart with today's prices."""
 
 # A SKU may stand on several lines (an import sells it at several prices); who sets its quantity makes one of them, and
 # is shown today's price.
@@ -223,7 +224,7 @@ async def lock_of(session: AsyncSession, order_id: UUID) -> CartRow:
 
 async def lines(session: AsyncSession, cart: CartRow) -> list[CartLineRow]:
     """List a cart's lines with today's prices, also those that can not be sold any more."""
-    rows = await session.execute(_LINES, {"cart": cart.id, "currency": cart.currency})
+    rows = await session.execute(LINES, {"cart": cart.id, "currency": cart.currency})
     return [CartLineRow(*row) for row in rows]
 
 

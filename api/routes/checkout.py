@@ -19,9 +19,9 @@ from api.security import Caller, Scope
 from api.waiting import Wait
 from clients.orders import Accepted, OrderRefusedError
 from contracts.orders import OrderOutcome, PlaceOrder
-from db import carts, orders
+from db import orders, ready_carts
 from db.carts import CartRow
-from domain.errors import CartEmptyError, CartExpiredError, CartIncompleteError
+from domain.errors import CartExpiredError
 from domain.order_ids import order_id
 from domain.order_states import OrderStatus
 from models.carts import CartStatus
@@ -69,10 +69,7 @@ async def _require_ready(session: AsyncSession, cart: CartRow, payment_method: s
     if cart.status is not CartStatus.OPEN:
         await _require_same_payment(session, cart, payment_method)
         return
-    if not await carts.priced_lines(session, cart):
-        raise CartEmptyError("there is nothing in the cart")
-    if not cart.email or not cart.shipping_address:
-        raise CartIncompleteError("a checkout needs an e-mail address and a shipping address")
+    await ready_carts.require(session, cart)
 
 
 async def _require_same_payment(session: AsyncSession, cart: CartRow, payment_method: str) -> None:

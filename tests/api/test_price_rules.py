@@ -297,6 +297,21 @@ async def test_cart_lists_the_ways_to_its_address_with_what_each_costs_it(
     problem(await change(buyer, shipping_method="parcel"), 422, "validation_error")
 
 
+async def test_nothing_is_started_for_a_cart_without_a_method_in_a_shop_that_ships(
+    staff: httpx2.AsyncClient, buyer: Buyer, shop: Shop
+) -> None:
+    body(await staff.post("/v1/shipping-zones", json=ISLES), 201)
+    before = await shop.contents()
+
+    problem(await buyer.check_out(), 409, "shipping_method_required")
+
+    assert await shop.contents() == before
+    body(await change(buyer, shipping_method="parcel"))
+    problem(
+        await buyer.check_out(), 503, "temporarily_unavailable"
+    )  # asked for: the double of Temporal knows no answer
+
+
 async def test_everybody_but_price_editors_is_kept_out(guest: httpx2.AsyncClient, staff: httpx2.AsyncClient) -> None:
     for kind, content in KINDS:
         problem(await guest.post(f"/v1/{kind}", json=content), 401, "unauthenticated")
