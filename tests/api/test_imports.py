@@ -21,6 +21,9 @@ FILE = content(*(plain(number) for number in range(20_000, 20_003)))
 CSV = {"Content-Type": "text/csv"}
 
 
+at_rest = pytest.mark.in_process("behind the gateway an upload is imported at once")
+
+
 async def upload(staff: httpx2.AsyncClient, data: bytes = FILE, **params: str) -> httpx2.Response:
     return await staff.post(UPLOADS, content=data, headers=CSV, params=params)
 
@@ -30,6 +33,7 @@ async def kept(shop: Shop, import_id: object) -> bytes:
     return b"".join(row[0] for row in rows if isinstance(row[0], bytes))
 
 
+@at_rest
 async def test_an_upload_is_kept_and_told_where_it_can_be_looked_at(staff: httpx2.AsyncClient, shop: Shop) -> None:
     answer = await upload(staff, currency="EUR", skip_refused="true")
     shown = body(answer, 202)
@@ -64,6 +68,7 @@ async def test_a_large_upload_arrives_in_pieces_and_is_the_same(staff: httpx2.As
     assert await kept(shop, body(answer, 202)["id"]) == data
 
 
+@at_rest
 async def test_the_same_key_makes_one_import(staff: httpx2.AsyncClient, shop: Shop) -> None:
     headers = CSV | {"Idempotency-Key": str(uuid4())}
     first, again = [await staff.post(UPLOADS, content=FILE, headers=headers) for _ in range(2)]
@@ -97,6 +102,7 @@ async def test_what_is_no_upload_is_refused_and_nothing_is_kept(
     assert await shop.run("SELECT count(*) FROM imports") == before
 
 
+@at_rest
 async def test_an_import_is_called_off_once_and_not_after_its_end(staff: httpx2.AsyncClient, shop: Shop) -> None:
     import_id = body(await upload(staff), 202)["id"]
     cancelled = body(await staff.post(f"/v1/imports/{import_id}/cancel"))
@@ -108,6 +114,7 @@ async def test_an_import_is_called_off_once_and_not_after_its_end(staff: httpx2.
     assert body(await staff.get(f"/v1/imports/{import_id}"))["state"] == "done"
 
 
+@at_rest
 async def test_refused_rows_are_listed_page_by_page(staff: httpx2.AsyncClient, shop: Shop) -> None:
     import_id = UUID(body(await upload(staff), 202)["id"])
     async with shop.sessions.begin() as session:
