@@ -276,7 +276,7 @@ async def test_nothing_is_started_for_a_cart_that_can_not_become_an_order(
     await shop.run("DELETE FROM cart_lines WHERE cart_id = :id", **cart)
     problem(await buyer.check_out(), 409, "cart_empty")
     await buyer.cart_is("expired")
-    problem(await buyer.check_out(), 409, "conflict")
+    problem(await buyer.check_out(), 409, "cart_expired")
     assert orders.asked == []
 
 

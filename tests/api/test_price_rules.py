@@ -307,9 +307,8 @@ async def test_nothing_is_started_for_a_cart_without_a_method_in_a_shop_that_shi
 
     assert await shop.contents() == before
     body(await change(buyer, shipping_method="parcel"))
-    problem(
-        await buyer.check_out(), 503, "temporarily_unavailable"
-    )  # asked for: the double of Temporal knows no answer
+    # Now it is asked for: the double of Temporal reaches nobody.
+    problem(await buyer.check_out(), 503, "temporarily_unavailable")
 
 
 async def test_everybody_but_price_editors_is_kept_out(guest: httpx2.AsyncClient, staff: httpx2.AsyncClient) -> None:
