@@ -44,12 +44,12 @@ class ImportWorkflow:
 
 
 def _step(summary: str) -> ActivityConfig:
-    """Configure a step: a worker that died is noticed within half a minute, and another goes on."""
+    """Configure a step: a worker that died is noticed within ten seconds, and another goes on."""
     return ActivityConfig(
         summary=summary,
         task_queue=TaskQueue.INVENTORY,
         start_to_close_timeout=_LIMIT,
-        heartbeat_timeout=timedelta(seconds=30),
+        heartbeat_timeout=timedelta(seconds=10),
         cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         retry_policy=RetryPolicy(
             initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
