@@ -1,6 +1,7 @@
 """The audit's queries: for each invariant of the design, the rows that break it."""
 
 from db.audit.checks import Invariant
+from db.audit.listings import LISTED_AS_IT_IS
 from db.audit.orders import LEGAL_PATH, ONE_ORDER_A_CART
 from db.audit.payments import MONEY_AGREES
 from db.audit.prices import CODES_AGREE, TOTAL_ADDS_UP
@@ -21,4 +22,5 @@ INVARIANTS: tuple[Invariant, ...] = (
     TOTAL_ADDS_UP,
     SENT_AS_ORDERED,
     CODES_AGREE,
+    LISTED_AS_IT_IS,
 )

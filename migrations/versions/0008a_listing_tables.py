@@ -188,7 +188,8 @@ def _triggers() -> list[str]:
 
 
 _SEARCH_QUERY = """
-CREATE FUNCTION search_query(typed text) RETURNS tsquery LANGUAGE sql STABLE AS $$
+CREATE FUNCTION search_query(typed text) RETURNS tsquery LANGUAGE sql STABLE
+SET pg_trgm.similarity_threshold = 0.25 AS $$
     SELECT coalesce(string_agg(
         '(' || lexeme(word) || ':*' || coalesce(' | ' || lexeme(nearest), '')
         || ')', ' & '), '')::tsquery

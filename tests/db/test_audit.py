@@ -12,7 +12,7 @@ from db.audit.checks import MOST_ROWS, Subject, count
 from db.audit.snapshot import snapshot
 from db.engine import create_engine
 from providers.stripe import StripeProvider
-from tests.db import audit_breaks_of_money, audit_breaks_of_orders
+from tests.db import audit_breaks_of_listings, audit_breaks_of_money, audit_breaks_of_orders
 from tests.db.audit_breaks_of_orders import CLOSED
 from tests.db.audited_shop import AuditedShop, Break, broken, found_after
 from tests.support.postgres import PostgresForTests
@@ -20,7 +20,7 @@ from tests.support.sandbox import SECRET_KEY, SandboxForTests, running_sandbox
 from tests.support.shop import Shop
 from tests.support.steps import Steps
 
-BREAKS = [*audit_breaks_of_money.BREAKS, *audit_breaks_of_orders.BREAKS]
+BREAKS = [*audit_breaks_of_money.BREAKS, *audit_breaks_of_orders.BREAKS, *audit_breaks_of_listings.BREAKS]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_every_check_has_a_way_to_be_broken() -> None:
 
 
 def test_invariants_and_checks_have_names_of_their_own() -> None:
-    assert [one.id for one in INVARIANTS] == [f"I{number}" for number in range(1, 12)]
+    assert [one.id for one in INVARIANTS] == [f"I{number}" for number in range(1, 13)]
     names = [check.name for one in INVARIANTS for check in one.checks]
     assert len(names) == len(set(names))
 
@@ -145,5 +145,17 @@ async def test_audit_without_peers_leaves_workflows_out_and_is_clean(shop: Audit
     report = await audit(shop.steps.sessions)
     assert report.ok
     assert not report.settled
-    assert [one.id for one in report.invariants] == ["I1", "I2", "I3", "I4", "I6", "I7", "I8", "I9", "I10", "I11"]
+    assert [one.id for one in report.invariants] == [
+        "I1",
+        "I2",
+        "I3",
+        "I4",
+        "I6",
+        "I7",
+        "I8",
+        "I9",
+        "I10",
+        "I11",
+        "I12",
+    ]
     assert {one.id: one.checked for one in report.invariants}["I4"] == len(shop.orders)

@@ -1,0 +1,25 @@
+"""Ways to break I12: lists and searches. Triggers have to be kept from mending them at once."""
+
+from tests.db.audited_shop import breaking
+
+_ONE = "product_id = (SELECT product_id FROM listings ORDER BY product_id LIMIT 1)"
+_QUIET = "SET LOCAL session_replication_role = replica"
+
+BREAKS = [
+    breaking(
+        "listed_where_it_belongs",
+        f"UPDATE listings SET title = 'Something else' WHERE {_ONE}",
+        title="Something else",
+        should_not_be_listed=False,
+    ),
+    breaking("listed_where_it_belongs", f"DELETE FROM listings WHERE {_ONE}", should_not_be_listed=False),
+    breaking(
+        "listed_where_it_belongs",
+        _QUIET,
+        f"UPDATE products SET status = 'archived' WHERE id = (SELECT product_id FROM listings WHERE {_ONE})",
+        should_not_be_listed=True,
+        also="listed_at_its_price found_by_its_title",
+    ),
+    breaking("listed_at_its_price", f"UPDATE listed_prices SET price = 7 WHERE {_ONE}", currency="GBP", listed=7),
+    breaking("found_by_its_title", f"UPDATE product_words SET words = '' WHERE {_ONE}"),
+]

@@ -1,0 +1,194 @@
+"""What the triggers keep true, whoever writes: the checks of the audit find nothing after any kind of edit."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from db import catalog
+from db.audit.checks import count, examine
+from db.audit.listings import LISTED_AS_IT_IS
+from db.catalog import ProductSearch, ProductSort
+from db.engine import create_engine
+from db.product_filters import ProductFilter
+from tests.support.postgres import PostgresForTests
+from tests.support.shop import Shop
+
+GBP = ProductFilter(currency="GBP")
+
+
+@pytest.fixture(scope="module")
+def database(postgres: PostgresForTests) -> str:
+    return postgres.migrated()
+
+
+@pytest.fixture
+async def shop(database: str) -> AsyncIterator[Shop]:
+    engine = create_engine(database)
+    shop = Shop(engine)
+    await shop.run("TRUNCATE products, variants, prices, stock_levels, categories, known_words CASCADE")
+    yield shop
+    await engine.dispose()
+
+
+async def broken(shop: Shop) -> dict[str, int]:
+    async with shop.sessions() as session:
+        findings = await examine(session, LISTED_AS_IT_IS.checks, {}, await count(session))
+    return {finding.name: finding.broken for finding in findings if finding.broken}
+
+
+async def found(shop: Shop, wanted: ProductFilter, sort: ProductSort = ProductSort.NEWEST) -> list[UUID]:
+    async with shop.sessions() as session:
+        return [product.id for product in await catalog.search(session, ProductSearch(wanted, sort, limit=100))]
+
+
+async def looked_for(shop: Shop, words: str) -> list[UUID]:
+    return await found(shop, replace(GBP, text=words), ProductSort.RELEVANCE)
+
+
+async def tree(shop: Shop) -> tuple[UUID, UUID, UUID]:
+    """Make a category below a category, and one beside them."""
+    home, kitchen, garden = [await shop.category(name) for name in ("home", "kitchen", "garden")]
+    await shop.run("UPDATE categories SET parent_id = :home WHERE id = :kitchen", home=home, kitchen=kitchen)
+    return home, kitchen, garden
+
+
+async def in_category(shop: Shop, category: UUID) -> list[UUID]:
+    [(slug,)] = await shop.run("SELECT slug FROM categories WHERE id = :id", id=category)
+    return await found(shop, replace(GBP, category=str(slug)))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE products SET title = 'Another title', vendor = 'Somebody', description = 'Else'",
+        "UPDATE products SET status = 'archived'",
+        "UPDATE products SET category_id = NULL",
+        "UPDATE variants SET active = false",
+        "UPDATE variants SET active = false WHERE sku = 'CHEAP'",
+        "UPDATE prices SET amount = amount + 7",
+        "DELETE FROM prices",
+        "DELETE FROM prices WHERE sku = 'CHEAP' AND currency = 'EUR'",
+        "INSERT INTO prices (sku, currency, amount) VALUES ('CHEAP', 'USD', 5)",
+        "INSERT INTO variants (sku, product_id, title, position) SELECT 'NEW', id, '', 9 FROM products LIMIT 1",
+        "UPDATE categories SET parent_id = NULL",
+        "UPDATE categories SET parent_id = (SELECT id FROM categories WHERE name = 'garden') WHERE name = 'kitchen'",
+        "UPDATE categories SET parent_id = (SELECT id FROM categories WHERE name = 'garden') WHERE name = 'home'",
+        "DELETE FROM products WHERE title = 'Bare'",
+    ],
+)
+async def test_lists_follow_every_edit_whoever_makes_it(shop: Shop, edit: str) -> None:
+    _, kitchen, _ = await tree(shop)
+    await shop.product("CHEAP", "DEAR", title="Mug", prices={"GBP": 100, "EUR": 200}, category=kitchen)
+    await shop.product("OTHER", title="Plate", status="draft", category=kitchen)
+    await shop.product(title="Bare")
+    assert await broken(shop) == {}
+    await shop.run(edit)
+    assert await broken(shop) == {}
+
+
+async def test_a_product_is_listed_above_its_category_and_follows_it_where_it_is_moved(shop: Shop) -> None:
+    home, kitchen, garden = await tree(shop)
+    mug = await shop.product("MUG", category=kitchen)
+    assert [await in_category(shop, each) for each in (home, kitchen, garden)] == [[mug], [mug], []]
+
+    await shop.run("UPDATE categories SET parent_id = :garden WHERE id = :kitchen", garden=garden, kitchen=kitchen)
+    assert [await in_category(shop, each) for each in (home, kitchen, garden)] == [[], [mug], [mug]]
+
+
+async def test_products_and_their_category_that_change_at_once_leave_lists_true(shop: Shop) -> None:
+    home, kitchen, garden = await tree(shop)
+    products = [await shop.product(f"SKU-{number}") for number in range(4)]
+
+    async def edit(product: UUID) -> None:
+        async with shop.sessions.begin() as session:
+            await session.execute(text("UPDATE products SET version = version + 1 WHERE id = :id"), {"id": product})
+            await session.execute(
+                text("UPDATE products SET category_id = :kitchen WHERE id = :id"), {"kitchen": kitchen, "id": product}
+            )
+
+    async def move(above: UUID) -> None:
+        await shop.run("UPDATE categories SET parent_id = :above WHERE id = :kitchen", above=above, kitchen=kitchen)
+
+    for _ in range(5):
+        await asyncio.gather(*map(edit, products), move(garden), move(home))
+        assert await broken(shop) == {}
+        await shop.run("UPDATE products SET category_id = NULL")
+
+
+async def test_an_edit_that_is_rolled_back_leaves_lists_as_they_were(shop: Shop) -> None:
+    mug = await shop.product("MUG", title="Mug")
+    async with shop.sessions() as session:
+        await session.execute(text("UPDATE products SET title = 'Cup', status = 'archived'"))
+        await session.rollback()
+    assert await looked_for(shop, "mug") == [mug]
+    assert await broken(shop) == {}
+
+
+async def test_a_cursor_goes_on_where_it_was_while_products_come_go_and_change(shop: Shop) -> None:
+    products = [await shop.product(f"SKU-{number}", prices={"GBP": 100 * number}) for number in range(10)]
+    search = ProductSearch(GBP, ProductSort.PRICE, limit=3)
+    walked: list[UUID] = []
+    async with shop.sessions() as session:
+        while page := await catalog.search(session, search):
+            walked += [product.id for product in page]
+            search = replace(search, after=(page[-1].key, page[-1].id))
+            await shop.product(shop.sku("EARLIER"), prices={"GBP": 1})
+            await shop.run("UPDATE products SET title = title || '!'")
+            if len(walked) == 3:
+                await shop.run("UPDATE products SET status = 'archived' WHERE id = :id", id=products[1])
+                await shop.run("UPDATE products SET status = 'archived' WHERE id = :id", id=products[7])
+            await session.rollback()
+    assert walked == [each for each in products if each != products[7]]
+
+
+@pytest.mark.parametrize(
+    ("typed", "found_by_it"),
+    [
+        ("enamel mug", True),
+        ("ENAMEL", True),
+        ("enam", True),
+        ("mug ename", True),
+        ("enmael", True),
+        ("enamle mug", True),
+        ("cafe", True),
+        ("CAFÉ", True),
+        ("ab-100/x", True),
+        ("AB-10", True),
+        ("b-100", False),
+        ("tested", False),
+        ("enamel plate", False),
+        ("' | ! & (", False),
+        ("'", False),
+        ("\\", False),
+        (":*", False),
+    ],
+)
+async def test_a_product_is_found_by_beginnings_and_in_spite_of_slips(
+    shop: Shop, typed: str, found_by_it: bool
+) -> None:
+    mug = await shop.product("AB-100/X", "it's\\odd", title="Enamel mug, Café edition")
+    await shop.product("OTHER", title="Wooden bowl")
+    assert await looked_for(shop, typed) == ([mug] if found_by_it else [])
+
+
+async def test_what_is_in_the_title_ranks_above_what_is_in_the_description(shop: Shop) -> None:
+    described = await shop.product("ONE", title="Plate")
+    await shop.run("UPDATE products SET description = 'Goes with every teapot'")
+    titled = await shop.product("TWO", title="Teapot")
+    assert await looked_for(shop, "teapot") == [titled, described]
+
+
+async def test_a_word_of_a_description_is_not_taken_for_a_slip_of_one_in_a_title(shop: Shop) -> None:
+    described = await shop.product("ONE", title="Bowl")
+    await shop.run("UPDATE products SET description = 'From our workshops'")
+    await shop.product("TWO", title="Worktop")
+    assert (await looked_for(shop, "workshops"))[0] == described
+
+
+async def test_a_draft_is_not_found(shop: Shop) -> None:
+    await shop.product("MUG", title="Mug", status="draft")
+    assert await looked_for(shop, "mug") == []
