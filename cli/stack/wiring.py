@@ -11,6 +11,9 @@ DATABASE = "everorder"
 SANDBOX_DATABASE = "everorder_sandbox"
 ROLE = "everorder"
 
+_PAYMENT_METHODS = "card, bank_transfer, cash_on_delivery"
+"""Whoever tries a local stack out may pay in every way. The environment may say otherwise."""
+
 _RATE_LIMIT_SCALE = "100"
 """Whoever tries a local stack out has one address, and may be a whole sale. The environment may say otherwise."""
 
@@ -93,6 +96,7 @@ class Wiring:
             "EVERORDER_MAILBOX_DIR": str(self.folder.maildir),
             "EVERORDER_SECRET": self.secret,
             "EVERORDER_SERVICE_TOKEN": self.service_token,
+            "EVERORDER_PAYMENT_METHODS": os.environ.get("EVERORDER_PAYMENT_METHODS", _PAYMENT_METHODS),
             "EVERORDER_RATE_LIMIT_SCALE": os.environ.get("EVERORDER_RATE_LIMIT_SCALE", _RATE_LIMIT_SCALE),
         }
 
