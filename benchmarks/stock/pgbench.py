@@ -23,9 +23,8 @@ def script(crowd: Crowd) -> str:
     """Write what a client of pgbench does: its next order, one SKU off each shelf, the statement of the product."""
     statement = HOLD.text.replace(":order_id", _ORDER).replace(":skus", _SKUS[crowd])
     statement = statement.replace(":quantities", f"array_fill(1, ARRAY[{_LINES[crowd]}])")
-    picks = [
-        f"\\set sku_{shelf} random({shelf * _SHELF + 1}, {(shelf + 1) * _SHELF})" for shelf in range(_LINES[crowd])
-    ]
+    shelves = range(BASKET if crowd is Crowd.MANY else 0)
+    picks = [f"\\set sku_{shelf} random({shelf * _SHELF + 1}, {(shelf + 1) * _SHELF})" for shelf in shelves]
     lines = ["\\set i :i + 1", f"\\set n :client_id * {ORDERS_A_BUYER} + :i", *picks, f"{statement};"]
     return "\n".join(lines) + "\n"
 
