@@ -1,4 +1,4 @@
-"""The statement that holds stock: it allocates an order over the places that have its goods (ADR 15).
+"""The statement that holds stock: it allocates an order over the places that have its goods (ADR 17).
 
 It locks in a fixed order: the policies of the SKUs, then their levels by SKU and location, at every active place, so
 that what is left of a SKU is known exactly. Then, in turns, it picks the place that has most of what is still missing;
