@@ -25,6 +25,7 @@ class Subject(StrEnum):
     ERASURES = "erasures"
     LISTED_PRICES = "listed_prices"
     LISTINGS = "listings"
+    MANUAL_REFUNDS = "manual_refunds"
     NOTIFICATIONS = "notifications"
     ORDER_EVENTS = "order_events"
     ORDER_LINES = "order_lines"

@@ -31,6 +31,8 @@ class Limits:
     """How long after its deadline an order may still wait for a payment."""
     refund: timedelta = timedelta(days=10)
     """How long a provider may take to confirm a refund."""
+    owed: timedelta = timedelta(days=10)
+    """How long people may take to pay back what they have to pay back by hand."""
     message: timedelta = timedelta(days=1)
     claim: timedelta = timedelta(hours=1)
     """How long after it ran out a claim on a message may still stand."""
@@ -60,6 +62,7 @@ def parameters(limits: Limits, *, settled: bool) -> Mapping[str, object]:
         "overdue": applied.overdue,
         "message": applied.message,
         "refund": applied.refund,
+        "owed": applied.owed,
         "claim": applied.claim,
         "erasure": applied.erasure,
     }

@@ -29,6 +29,11 @@ WHERE state = 'started'
       ELSE CAST(:started AS interval) END
 """
 
+_OWED = """
+SELECT id, order_id, payment, amount, currency, created_at FROM manual_refunds
+WHERE state = 'owed' AND created_at <= now() - CAST(:owed AS interval)
+"""
+
 _HELD = """
 SELECT o.id AS order_id, o.number, o.status, o.needs_operator, r.sku, r.quantity, r.created_at
 FROM reservations r JOIN orders o ON o.id = r.order_id
@@ -111,6 +116,7 @@ NOTHING_FORGOTTEN = Invariant(
     "Nothing is under way for longer than its limit",
     (
         Check("started_is_finished", "a payment operation is finished in time", Subject.PAYMENT_OPERATIONS, _STARTED),
+        Check("owed_is_paid", "what people have to pay back is paid in time", Subject.MANUAL_REFUNDS, _OWED),
         Check("held_is_let_go", "stock is not held beyond its time", Subject.RESERVATIONS, _HELD),
         Check("frozen_is_thawed", "a cart is not frozen beyond its time", Subject.CARTS, _FROZEN),
         Check("frozen_for_an_order", "a frozen cart has an order under way", Subject.CARTS, _FROZEN_FOR_NOTHING),

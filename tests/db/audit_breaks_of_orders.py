@@ -181,6 +181,15 @@ BREAKS = [
         status="payment_required",
     ),
     breaking(
+        "owed_is_paid",
+        "INSERT INTO manual_payments (reference, key, order_id, amount, currency, state)"
+        " VALUES ('RF40EO100001A1', 'late', :placed, 2000, 'GBP', 'late')",
+        "INSERT INTO manual_refunds (id, payment, order_id, amount, currency, state, created_at)"
+        " VALUES (uuidv7(), 'RF40EO100001A1', :placed, 2000, 'GBP', 'owed', now() - interval '11 days')",
+        order_id=":placed",
+        amount=2000,
+    ),
+    breaking(
         "message_is_delivered",
         "UPDATE notifications SET created_at = now() - interval '25 hours' WHERE order_id = :placed",
         order_id=":placed",
