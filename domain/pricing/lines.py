@@ -25,6 +25,11 @@ class PricedLine:
     weight: int = 0
 
     @property
+    def amount(self) -> int:
+        """Multiply the line out, in minor units."""
+        return self.unit_price.amount * self.quantity
+
+    @property
     def total(self) -> Money:
         """Multiply the line out."""
         return self.unit_price * self.quantity

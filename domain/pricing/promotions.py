@@ -115,7 +115,7 @@ def apply_best(
     together = sorted((each for each in promotions if each.combines), key=_precedence)
     alone = sorted((each for each in promotions if not each.combines), key=_precedence)
     ways = [_apply(lines, way) for way in (together, *([each] for each in alone))]
-    value = sum(line.total.amount for line in lines)
+    value = sum(line.amount for line in lines)
 
     def cost(way: Sequence[AppliedPromotion]) -> int:
         goods = value - sum(each.discount for each in way)
@@ -129,7 +129,7 @@ def _precedence(promotion: Promotion) -> tuple[int, str]:
 
 
 def _apply(lines: Sequence[PricedLine], promotions: Sequence[Promotion]) -> list[AppliedPromotion]:
-    left = [line.total.amount for line in lines]
+    left = [line.amount for line in lines]
     applied: list[AppliedPromotion] = []
     for promotion in promotions:
         if not _is_deserved(promotion, lines):
@@ -144,7 +144,7 @@ def _apply(lines: Sequence[PricedLine], promotions: Sequence[Promotion]) -> list
 
 def _is_deserved(promotion: Promotion, lines: Sequence[PricedLine]) -> bool:
     targeted = [line for line in lines if promotion.target.holds(line)]
-    value = sum(line.total.amount for line in targeted)
+    value = sum(line.amount for line in targeted)
     quantity = sum(line.quantity for line in targeted)
     minimum = promotion.minimum.amount if promotion.minimum else 0
     if not targeted or not promotion.speaks(targeted[0].unit_price.currency):

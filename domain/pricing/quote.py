@@ -72,7 +72,7 @@ def quote(
 
     applied = apply_best(priced, promotions, lambda value: _shipping(shipping, priced, value))
     discounts = [sum(parts) for parts in zip(*(each.by_line for each in applied), strict=True)] or [0] * len(priced)
-    values = [line.total.amount - discount for line, discount in zip(priced, discounts, strict=True)]
+    values = [line.amount - discount for line, discount in zip(priced, discounts, strict=True)]
     freed = any(each.frees_shipping for each in applied)
     carriage = 0 if freed else _shipping(shipping, priced, sum(values))
 
@@ -82,7 +82,7 @@ def quote(
 
     as_given = sorted(range(len(lines)), key=lambda place: ranked[place])
     return Quote(
-        subtotal=Money(sum(line.total.amount for line in priced), currency),
+        subtotal=Money(sum(line.amount for line in priced), currency),
         discount=Money(sum(discounts), currency),
         shipping=Money(carriage, currency),
         tax=Money(0 if tax.included else all_tax, currency),
