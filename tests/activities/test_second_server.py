@@ -4,11 +4,12 @@ What keeps each effect single is then nothing but looking the payment up before 
 """
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import pytest
 
 from contracts.orders import PlaceOrder
-from contracts.payments import PaymentAnswer, PaymentDecision, PaymentReversed, Reversal
+from contracts.payments import AuthorisePayment, PaymentAnswer, PaymentDecision, PaymentReversed, Reversal
 from domain.provider_payments import ProviderPayment, ProviderPaymentState
 from providers.stripe import StripeProvider
 from tests.support import localstripe
@@ -16,7 +17,7 @@ from tests.support.localstripe import LocalstripeDialect, running_localstripe
 from tests.support.meddler import CrashError
 from tests.support.sandbox import SandboxForTests
 from tests.support.shop import Shop
-from tests.support.steps import Request, Result, Step, Steps, attempt, authorise, capture, insist, reverse
+from tests.support.steps import TOTAL, Request, Result, Step, Steps, attempt, authorise, capture, insist, reverse
 
 APPROVED = PaymentAnswer(PaymentDecision.APPROVED)
 State = ProviderPaymentState
@@ -88,3 +89,17 @@ async def test_refund_that_died_gives_the_money_back_once(steps: Steps, moment: 
     assert answer == PaymentReversed(Reversal.REFUNDED, 2000)
     assert await payments_of(steps, order) == [(State.CAPTURED, 2000, 2000)]
     assert await steps.books(order.order_id) == ("refunded", 2000, 2000)
+
+
+async def test_retries_without_the_buyer_use_one_method_that_is_kept_for_one_customer(steps: Steps) -> None:
+    order = await steps.opened(card="pm_card_chargeCustomerFail")
+    asked = AuthorisePayment(order.order_id, 1, TOTAL, order.payment_method or "", keep=True)
+    answers = [await attempt(steps.payments.authorise, asked)]
+    for number in (2, 3):
+        retry = replace(asked, attempt=number, off_session=True)
+        answers.append(await attempt(steps.payments.authorise, retry))
+
+    assert {answer.decision for answer in answers} == {PaymentDecision.DECLINED}
+    [buyer] = {one.buyer async for one in steps.provider.ledger() if one.order_id == order.order_id}
+    assert len(await steps.provider.saved_methods(buyer or "")) == 1
+    assert steps.meddler.asked.count("save_method") == 1

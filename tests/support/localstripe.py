@@ -78,7 +78,8 @@ class LocalstripeDialect(StripeTransport):
 
 def _known(url: str, form: dict[str, str]) -> dict[str, str]:
     """Leave out what localstripe does not know."""
-    unknown = ("allowed_payment_method_types", *(("metadata",) if url.endswith("/capture") else ()))
+    never = ("allowed_payment_method_types", "setup_future_usage", "off_session")
+    unknown = (*never, *(("metadata",) if url.endswith("/capture") else ()))
     return {name: value for name, value in form.items() if not name.startswith(unknown)}
 
 
