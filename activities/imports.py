@@ -14,6 +14,7 @@ from activities.heartbeats import heartbeats
 from activities.ports import Begins, CatalogueFile
 from contracts import imports as contract
 from contracts.imports import FORGET_IMPORTS, SWEEP_IMPORTS, ImportStanding, RunImport
+from db import stocking
 from db.engine import Sessions
 from db.imports import applying, files, staging
 from db.imports.files import ImportOverError, ImportRow
@@ -50,7 +51,10 @@ class ImportActivities(contract.ImportActivities):
                     await self._fetch(row.id, file)
                     return ImportStanding(await self._read(row, file))
             except ImportOverError:
-                return await self._standing(request)
+                standing = await self._standing(request)
+                if standing.state is ImportState.READING:
+                    raise  # another try has not noticed yet that it was given up, and reads as well
+                return standing
 
     @activity.defn(name="imports.apply")
     async def apply(self, request: RunImport) -> ImportStanding:
@@ -74,14 +78,17 @@ class ImportActivities(contract.ImportActivities):
             async with self._sessions.begin() as session:
                 await staging.refuse(session, row.id, [error.refusal])
                 return await staging.end(session, row.id, fatal=True)
-        end, fatal = row.read_to, False
+        async with self._sessions.begin() as session:
+            await files.note_ignored(session, row.id, products.ignored)
+        end = row.read_to
         batches = staging.batches(products.passages(end if end.offset else None))
         while batch := await asyncio.to_thread(next, batches, None):
             async with self._sessions.begin() as session:
-                end, fatal = await staging.add(session, row.id, end, batch), batch[-1].fatal
+                end = await staging.add(session, row.id, end, batch)
+                if batch[-1].fatal:
+                    return await staging.end(session, row.id, fatal=True)
         async with self._sessions.begin() as session:
-            await files.note_ignored(session, row.id, products.ignored)
-            return await staging.end(session, row.id, fatal=fatal)
+            return await staging.end(session, row.id, fatal=False)
 
     async def _fetch(self, import_id: UUID, file: BinaryIO) -> None:
         async with self._sessions() as session:
@@ -96,7 +103,7 @@ class ImportActivities(contract.ImportActivities):
                 await files.note_applied(session, row.id, done)
 
         async with self._sessions.begin() as session:
-            while not await applying.take_turn(session):
+            while not await stocking.take_turn(session):
                 await progress(0)
                 await asyncio.sleep(_TURN)
             await progress(0)

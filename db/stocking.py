@@ -60,6 +60,11 @@ async def one_at_a_time(session: AsyncSession) -> None:
     await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _STOCKING_LOCK})
 
 
+async def take_turn(session: AsyncSession) -> bool:
+    """Try to be the only one who fills the shop, until the transaction ends. False: somebody else is at it."""
+    return bool(await session.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _STOCKING_LOCK}))
+
+
 async def add_categories(session: AsyncSession, categories: Sequence[NewCategory]) -> int:
     """Add the categories that are missing, wherever in the sequence their parents stand; return how many."""
     added = await session.execute(

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db import stocking
 from db.engine import create_engine, create_sessions
 from db.imports import applying, files, staging
 from db.imports.applying import ImportCounts
@@ -114,7 +115,7 @@ async def _read(session: AsyncSession, import_id: UUID, products: ProductFile, w
 
 
 async def _apply(session: AsyncSession, import_id: UUID, watch: Watches) -> ImportCounts | None:
-    while not await applying.take_turn(session):
+    while not await stocking.take_turn(session):
         watch.waits()
         await asyncio.sleep(_TURN)
     row = await _row(session, import_id)

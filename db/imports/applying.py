@@ -19,9 +19,6 @@ Progress = Callable[[int], Awaitable[None]]
 _UNLIMITED = 1_000_000
 """Units that may be ordered ahead of an article that a file wants to be sold without stock."""
 
-_TURN = text("SELECT pg_try_advisory_xact_lock(:lock)")
-_TURN_LOCK = 7_216_540_814  # the lock of `db.stocking`: whoever fills the shop takes turns
-
 _DEFINE_ATTRIBUTES = text("""
 INSERT INTO attributes (name, type)
 SELECT DISTINCT name, 'text' FROM incoming_products, jsonb_object_keys(attributes) AS name ORDER BY name
@@ -182,13 +179,10 @@ class ImportCounts:
         return ImportCounts(**{name: mine[name] + others[name] for name in mine})
 
 
-async def take_turn(session: AsyncSession) -> bool:
-    """Try to be the only one who fills the shop, until the transaction ends. False: somebody else is at it."""
-    return bool(await session.scalar(_TURN, {"lock": _TURN_LOCK}))
-
-
 async def apply(session: AsyncSession, import_: ImportRow, progress: Progress) -> ImportCounts | None:
     """Compare all that was read with the shop, write it, and end the import with it, in this transaction.
+
+    Whoever calls it has taken its turn (`db.stocking.take_turn`).
 
     None: something of it clashes with the shop, so nothing was written and the import is refused.
 

@@ -68,7 +68,7 @@ def _product(row: RowMapping) -> DescribedProduct:
         vendor=row["vendor"],
         options=tuple(row["options"]),
         attributes=tuple(texts.items()),
-        images=tuple(Picture(image["url"], image["alt"]) for image in row["images"]),
+        images=tuple(Picture(image["url"], image.get("alt", "")) for image in row["images"]),
         seo_title=row["seo_title"],
         seo_description=row["seo_description"],
         variants=tuple(_variant(variant, row["options"]) for variant in row["variants"]),

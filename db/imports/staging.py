@@ -36,13 +36,14 @@ INSERT INTO import_refusals (import_id, line, reason)
 SELECT :id, line, reason FROM unnest(CAST(:lines AS integer[]), CAST(:reasons AS text[])) AS refused (line, reason)
 """)
 
-_END = text("""
+_UNUSABLE = "CAST(:fatal AS boolean) OR (refused > 0 AND NOT skip_refused)"
+
+_END = text(f"""
 UPDATE imports
-SET state = CASE WHEN unusable THEN 'refused' ELSE 'applying' END, ended_at = CASE WHEN unusable THEN now() END
-FROM (SELECT id AS it, CAST(:fatal AS boolean) OR (refused > 0 AND NOT skip_refused) AS unusable FROM imports) judged
-WHERE id = it AND id = :id AND state = 'reading'
+SET state = CASE WHEN {_UNUSABLE} THEN 'refused' ELSE 'applying' END, ended_at = CASE WHEN {_UNUSABLE} THEN now() END
+WHERE id = :id AND state = 'reading'
 RETURNING state
-""")
+""")  # noqa: S608 - a constant
 
 _COUNT_REFUSALS = text("UPDATE imports SET refused = refused + :count WHERE id = :id")
 

@@ -54,7 +54,7 @@ class ProductFile:
         try:
             for record in records(self._file, at):
                 row = self._row(record)
-                if not any(record.cells):
+                if not any(map(str.strip, record.cells)):
                     continue
                 if group is None or not group.takes(row):
                     if group is not None:

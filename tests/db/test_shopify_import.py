@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner, Result
 
 from cli import importing
 from cli.shopify.importing import ImportOptions, import_file
-from db.engine import Sessions, create_engine, create_sessions
+from db.engine import create_engine, create_sessions
 from db.imports import files
 from db.imports.applying import ImportCounts
 from domain.merchandise import Refusal
@@ -21,29 +22,31 @@ from tests.support.shelf import OPTIONS, STAGED, TABLES, Shelf, Silent
 from tests.support.shopify import MEDIUM, SHIRT, Cells, content, plain, write
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def database_url(postgres: PostgresForTests) -> str:
     return postgres.migrated()
 
 
-@pytest.fixture
-async def sessions(database_url: str) -> AsyncIterator[Sessions]:
+@pytest.fixture(scope="module")
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = create_engine(database_url, pool_size=4)
-    yield create_sessions(engine)
+    yield engine
     await engine.dispose()
 
 
 @pytest.fixture
-def command(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+async def shelf(engine: AsyncEngine, database_url: str, tmp_path: Path) -> Shelf:
+    shelf = Shelf(create_sessions(engine), database_url, tmp_path)
+    await shelf.empty()
+    return shelf
+
+
+@pytest.fixture
+def command(database_url: str, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("DATABASE_URL", database_url)
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()
-
-
-@pytest.fixture
-def shelf(sessions: Sessions, database_url: str, tmp_path: Path) -> Shelf:
-    return Shelf(sessions, database_url, tmp_path)
 
 
 async def test_a_new_product_is_there_with_all_that_its_rows_say(shelf: Shelf) -> None:

@@ -67,5 +67,9 @@ class Shelf:
         async with self.sessions.begin() as session:
             await session.execute(text(statement))
 
+    async def empty(self) -> None:
+        """Make the shop what it was before the first import."""
+        await self.run("TRUNCATE products, categories, attributes, price_changes, imports, known_words CASCADE")
+
     async def contents(self, *tables: str) -> dict[str, list[tuple[object, ...]]]:
         return {table: await self.rows(f"SELECT t::text FROM {table} t ORDER BY 1") for table in tables or TABLES}

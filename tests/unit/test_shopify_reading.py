@@ -228,6 +228,11 @@ def test_a_product_with_too_many_rows_is_refused_and_not_kept_in_memory() -> Non
     ]
 
 
+def test_rows_without_any_cell_are_passed_over() -> None:
+    empty = dict.fromkeys(SHIRT, "") | {"Title": "  "}
+    assert [variant.sku for variant in read(SHIRT, empty, MEDIUM).variants] == ["SHIRT-S", "SHIRT-M"]
+
+
 def test_oversold_stock_is_none() -> None:
     assert read(dict(SHIRT) | {"Variant Inventory Qty": "-4"}).variants[0].quantity == 0
 

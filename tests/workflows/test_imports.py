@@ -16,7 +16,8 @@ from activities.imports import ImportChores
 from clients.imports import ImportClient
 from contracts.imports import import_workflow_id
 from contracts.queues import TaskQueue
-from db.imports import applying, files, staging
+from db import stocking
+from db.imports import files, staging
 from db.imports.files import ImportRow, NewImport
 from domain.merchandise import ImportState, Passage, Place
 from models.columns import new_id
@@ -202,7 +203,7 @@ async def test_a_cancelled_workflow_calls_its_import_off(world: World) -> None:
     import_id = await uploaded(world, content(*things(16_000, 3)))
     handle = world.temporal.get_workflow_handle(import_workflow_id(import_id))
     async with world.sessions.begin() as somebody, world.working():
-        assert await applying.take_turn(somebody)
+        assert await stocking.take_turn(somebody)
         await ImportClient(world.temporal).begin(import_id)
         while (await standing(world, import_id)).state is not ImportState.APPLYING:  # noqa: ASYNC110 - it is in the database
             await asyncio.sleep(0.02)
@@ -218,7 +219,7 @@ async def test_an_import_waits_while_somebody_else_fills_the_shop(world: World) 
     import_id = await uploaded(world, content(*things(17_000, 3)))
     async with world.working():
         async with world.sessions.begin() as somebody:
-            assert await applying.take_turn(somebody)
+            assert await stocking.take_turn(somebody)
             await ImportClient(world.temporal).begin(import_id)
             while (await standing(world, import_id)).state is not ImportState.APPLYING:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.02)
