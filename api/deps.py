@@ -20,6 +20,7 @@ from api.signing_keys import Keyring
 from clients.chores import ChoreClient
 from clients.orders import OrderClient
 from db.engine import create_sessions, single_statements
+from db.reads import Reads
 from domain.errors import ForbiddenError, UnauthenticatedError
 from domain.roles import Role
 from settings import Settings
@@ -60,6 +61,7 @@ class Resources:
         self.writes = async_sessionmaker(engine, class_=WriteSession, expire_on_commit=False, autoflush=False)
         self.sessions = create_sessions(engine)
         self.statements = single_statements(self.sessions)
+        self.single_reads = Reads(engine)
         self.keyring = Keyring(self.sessions, settings.secret)
         self.draining = False
         self.access_tokens = AccessTokens(self.keyring, settings.token_issuer, settings.token_audience)
@@ -100,9 +102,8 @@ async def _read(resources: ResourcesDep) -> AsyncIterator[ReadSession]:
         yield session
 
 
-async def _single(resources: ResourcesDep) -> AsyncIterator[AsyncSession]:
-    async with resources.statements() as session:
-        yield session
+async def _single(request: Request) -> Reads:
+    return resources_of(request).single_reads
 
 
 async def _write(request: Request, resources: ResourcesDep) -> AsyncIterator[WriteSession]:
@@ -125,8 +126,8 @@ async def _outbox(resources: ResourcesDep) -> AsyncIterator[Outbox]:
 
 # Scope "function": what follows the yield runs before the answer is sent, which so never claims what was not committed.
 Read = Annotated[ReadSession, Depends(_read, scope="function")]
-# Each statement is a transaction of its own: for what is read in one statement, and costs one round trip.
-Single = Annotated[AsyncSession, Depends(_single, scope="function")]
+# Each statement by itself, in one round trip: for what is read in one statement, and often.
+Single = Annotated[Reads, Depends(_single)]
 Write = Annotated[WriteSession, Depends(_write, scope="function")]
 # Scope "request": what follows the yield runs after the answer was sent, so after the commit; an error skips it.
 OutboxDep = Annotated[Outbox, Depends(_outbox, scope="request")]
@@ -179,8 +180,8 @@ CallerDep = Annotated[Caller, Depends(_caller)]
 """Whoever calls: a guest, perhaps with the secret of a cart, or a service."""
 
 
-async def _reader(caller: _Identified, _bearer: _ShowsBearer) -> Caller:
-    return caller
+async def _reader(request: Request, _bearer: _ShowsBearer) -> Caller:
+    return await caller_of(request)
 
 
 ReaderDep = Annotated[Caller, Depends(_reader)]

@@ -1,12 +1,14 @@
 """The filters of product lists and facets, as they stand in a query string."""
 
 import json
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Depends, Query
 from pydantic import StringConstraints
+from starlette.requests import Request
 
-from api.deps import SettingsDep, Single
+from api.deps import resources_of
 from api.errors import InvalidRequestError
 from api.schemas.fields import Currency, Line
 from db import attributes
@@ -18,15 +20,13 @@ _Amount = Annotated[int | None, Query(ge=0, le=MOST_MONEY)]
 _Pair = Annotated[str, StringConstraints(max_length=300, pattern=r"^[a-z][a-z0-9_]{0,63}:[^\x00-\x1f]+$")]
 
 
-async def _attributes(
-    session: Single,
-    attribute: Annotated[list[_Pair], Query(max_length=10, description="`name:value`; several have to hold all.")] = [],  # noqa: B006 - FastAPI copies it
-) -> str | None:
+async def _attributes(request: Request, pairs: Sequence[str]) -> str | None:
     """Read attribute filters by the types of their attributes, as the JSON that a product has to contain."""
-    if not attribute:
+    if not pairs:
         return None
-    known = {row.name: row.type for row in await attributes.every(session)}
-    return json.dumps(dict(_typed(known, *pair.split(":", 1)) for pair in attribute))
+    async with resources_of(request).statements() as session:
+        known = {row.name: row.type for row in await attributes.every(session)}
+    return json.dumps(dict(_typed(known, *pair.split(":", 1)) for pair in pairs))
 
 
 def _typed(known: dict[str, AttributeType], name: str, value: str) -> tuple[str, object]:
@@ -46,8 +46,8 @@ def _typed(known: dict[str, AttributeType], name: str, value: str) -> tuple[str,
 
 async def _filter(
     *,
-    settings: SettingsDep,
-    attributes_wanted: Annotated[str | None, Depends(_attributes)],
+    request: Request,
+    attribute: Annotated[list[_Pair], Query(max_length=10, description="`name:value`; several have to hold all.")] = [],  # noqa: B006 - FastAPI copies it
     q: Annotated[Line | None, Query(description="Words of title, SKU, vendor or description.")] = None,
     category: Annotated[Line | None, Query(description="Slug of a category; all below it are meant, too.")] = None,
     currency: Annotated[Currency | None, Query(description="Of the prices that filter and sort.")] = None,
@@ -56,13 +56,13 @@ async def _filter(
     in_stock: bool | None = None,
 ) -> ProductFilter:
     return ProductFilter(
-        currency=currency or settings.currency,
+        currency=currency or resources_of(request).settings.currency,
         text=q,
         category=category,
         min_price=min_price,
         max_price=max_price,
         in_stock=in_stock,
-        attributes=attributes_wanted,
+        attributes=await _attributes(request, attribute),
     )
 
 

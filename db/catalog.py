@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.product_filters import (
     HAS_ATTRIBUTES,
@@ -29,6 +28,7 @@ from db.product_filters import (
     ProductFilter,
     in_turn,
 )
+from db.reads import Reader, fetch
 from models.catalog import ProductStatus
 
 NEAR = 2_000
@@ -118,12 +118,12 @@ WHERE p.slug = :slug AND (p.status = 'active' OR CAST(:everything AS boolean))
 
 _REDIRECTED = text("""
 SELECT p.slug FROM slug_redirects r JOIN products p ON p.id = r.product_id
-WHERE r.slug = :slug AND (p.status = 'active' OR :everything)
+WHERE r.slug = :slug AND (p.status = 'active' OR CAST(:everything AS boolean))
 """)
 
 _UNSOLD = text(f"""
 SELECT p.created_at AS key, p.id, {_DOCUMENT} AS document FROM products p
-WHERE p.status = :status AND (p.created_at, p.id) < (CAST(:key AS timestamptz), CAST(:id AS uuid))
+WHERE p.status = CAST(:status AS text) AND (p.created_at, p.id) < (CAST(:key AS timestamptz), CAST(:id AS uuid))
 ORDER BY p.created_at DESC, p.id DESC
 LIMIT :limit
 """)  # noqa: S608 - as above
@@ -151,35 +151,33 @@ _ORDERS = {
 }
 
 
-async def find(session: AsyncSession, id_or_slug: UUID | str, *, everything: bool = False) -> Document | None:
+async def find(reader: Reader, id_or_slug: UUID | str, *, everything: bool = False) -> Document | None:
     """Look up a product by its id or its slug: what is on sale, or for editors `everything`."""
     if isinstance(id_or_slug, UUID):
-        rows = await session.execute(_BY_ID, {"id": id_or_slug, "everything": everything})
+        rows = await fetch(reader, _BY_ID, {"id": id_or_slug, "everything": everything})
     else:
-        rows = await session.execute(_BY_SLUG, {"slug": id_or_slug, "everything": everything})
-    row = rows.one_or_none()
-    return None if row is None else Document(row.version, row.document)
+        rows = await fetch(reader, _BY_SLUG, {"slug": id_or_slug, "everything": everything})
+    return Document(*rows[0]) if rows else None
 
 
-async def redirect(session: AsyncSession, slug: str, *, everything: bool = False) -> str | None:
+async def redirect(reader: Reader, slug: str, *, everything: bool = False) -> str | None:
     """Return the slug of the product that once had this one."""
-    found: str | None = await session.scalar(_REDIRECTED, {"slug": slug, "everything": everything})
-    return found
+    rows = await fetch(reader, _REDIRECTED, {"slug": slug, "everything": everything})
+    return str(rows[0][0]) if rows else None
 
 
-async def search(session: AsyncSession, search: ProductSearch) -> list[Found]:
+async def search(reader: Reader, search: ProductSearch) -> list[Found]:
     """List products on sale that match everything asked for, in one statement."""
-    rows = await session.execute(_statement(_shape(search)), _values(search))
-    return [Found(*row) for row in rows]
+    return [Found(*row) for row in await fetch(reader, _statement(_shape(search)), _values(search))]
 
 
 async def unsold(
-    session: AsyncSession, status: ProductStatus, *, after: tuple[datetime, UUID] | None, limit: int
+    reader: Reader, status: ProductStatus, *, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[Found]:
     """List drafts or archived products, newest first, for editors."""
     key, last = after or _BEFORE_ALL
     values = {"status": status, "everything": True, "limit": limit, "key": key, "id": last}
-    return [Found(*row) for row in await session.execute(_UNSOLD, values)]
+    return [Found(*row) for row in await fetch(reader, _UNSOLD, values)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from functools import lru_cache
 
 from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.product_filters import (
     HAS_ATTRIBUTES,
@@ -16,6 +15,7 @@ from db.product_filters import (
     ProductFilter,
     in_turn,
 )
+from db.reads import Reader, fetch
 
 MOST_COUNTED = 10_000
 """Matches that are counted; of more, these are a sample, and every count is a lower bound."""
@@ -59,11 +59,11 @@ FROM (
 ) bands"""  # noqa: S608 - numbers of ours
 
 
-async def count(session: AsyncSession, wanted: ProductFilter) -> str:
+async def count(reader: Reader, wanted: ProductFilter) -> str:
     """Count the products that match everything asked for, by category below, attribute, price and stock: JSON."""
     values = wanted.values() | {"most_ranked": MOST_COUNTED + 1}
-    counted: str = (await session.execute(_statement(*_shape(wanted)), values)).scalar_one()
-    return counted
+    [[counted]] = await fetch(reader, _statement(*_shape(wanted)), values)
+    return str(counted)
 
 
 def _shape(wanted: ProductFilter) -> tuple[bool, bool, bool, bool | None]:

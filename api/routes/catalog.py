@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from api.audience import PUBLIC
 from api.deps import Read, ReaderDep, Single
@@ -24,12 +24,13 @@ from models.catalog import ProductStatus
 
 router = APIRouter(prefix="/v1", tags=["catalog"], dependencies=[PUBLIC])
 
+_Number = Annotated[int, Field(ge=0, lt=2**63)]
 _POSITIONS: dict[ProductSort, TypeAdapter[Any]] = {
     ProductSort.NEWEST: TypeAdapter(tuple[Literal[ProductSort.NEWEST], datetime, UUID]),
     ProductSort.TITLE: TypeAdapter(tuple[Literal[ProductSort.TITLE], Storable, UUID]),
-    ProductSort.PRICE: TypeAdapter(tuple[Literal[ProductSort.PRICE], int, UUID]),
-    ProductSort.PRICE_DESC: TypeAdapter(tuple[Literal[ProductSort.PRICE_DESC], int, UUID]),
-    ProductSort.RELEVANCE: TypeAdapter(tuple[Literal[ProductSort.RELEVANCE], int, UUID]),
+    ProductSort.PRICE: TypeAdapter(tuple[Literal[ProductSort.PRICE], _Number, UUID]),
+    ProductSort.PRICE_DESC: TypeAdapter(tuple[Literal[ProductSort.PRICE_DESC], _Number, UUID]),
+    ProductSort.RELEVANCE: TypeAdapter(tuple[Literal[ProductSort.RELEVANCE], _Number, UUID]),
 }
 _CATEGORY_POSITION = TypeAdapter(tuple[Storable])
 _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "It is as the cache knows it."}}

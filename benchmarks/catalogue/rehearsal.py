@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+from asyncpg.connection import LoggedQuery
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -34,10 +35,13 @@ class _Ear:
     values: tuple[Any, ...] = ()
 
     def listen(self, engine: AsyncEngine) -> None:
-        event.listen(engine.sync_engine, "before_cursor_execute", self._heard)
+        event.listen(engine.sync_engine, "connect", self._connected)
 
-    def _heard(self, _connection: object, _cursor: object, statement: str, values: Any, *_rest: object) -> None:
-        self.statement, self.values = statement, tuple(values)
+    def _connected(self, connection: Any, _record: object) -> None:
+        connection.driver_connection.add_query_logger(self._heard)
+
+    def _heard(self, query: LoggedQuery) -> None:
+        self.statement, self.values = query.query, tuple(query.args)
 
 
 async def rehearse(database_url: str, secret: str) -> Rehearsed:

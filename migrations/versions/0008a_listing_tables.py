@@ -187,17 +187,17 @@ def _triggers() -> list[str]:
     return [*of_one, *of_both, f"{inserted} {each} products_changed()"]
 
 
+# A word that no product has is taken for a slip of the most similar one that a title or vendor has.
 _SEARCH_QUERY = """
 CREATE FUNCTION search_query(typed text) RETURNS tsquery LANGUAGE sql STABLE
 SET pg_trgm.similarity_threshold = 0.25 AS $$
-    SELECT coalesce(string_agg(
-        '(' || lexeme(word) || ':*' || coalesce(' | ' || lexeme(nearest), '')
-        || ')', ' & '), '')::tsquery
+    SELECT coalesce(string_agg(lexeme(coalesce(nearest, word)) || ':*', ' & '), '')::tsquery
     FROM (
         SELECT t.word, (
             SELECT k.word FROM known_words k
             WHERE length(t.word) > 2 AND t.word !~ '[0-9]' AND k.word % t.word
               AND NOT EXISTS (SELECT FROM known_words WHERE word LIKE t.word || '%')
+              AND NOT EXISTS (SELECT FROM product_words WHERE words @@ (lexeme(t.word) || ':*')::tsquery)
             ORDER BY similarity(k.word, t.word) DESC, k.word
             LIMIT 1
         ) AS nearest
