@@ -5,22 +5,31 @@ import random
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
+from temporalio.api.taskqueue.v1 import TaskQueue as ServersQueue
+from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest
 
 from contracts.orders import Cancel, PlaceOrder
+from contracts.queues import TaskQueue
 from domain.errors import EverorderError
+from domain.order_states import OrderStatus
 from tests.e2e.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
 from tests.support.reconciling import reconcile_until_quiet, require_every_penny
 from tests.support.temporal import plain_client, running_temporal
+from tests.support.world import WAIT
+from workers.wiring import WORK, create_worker
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(300)]
 
 ORDERS = 200
 AT_ONCE = 16
 CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined")
+SOON = 20
+"""Seconds: a delivery that shows no sign of life is given up after ten."""
 LATEST = 1.5
 """Seconds after its checkout was sent at which an order's workflow is terminated at the latest."""
 
@@ -65,3 +74,24 @@ async def test_orders_terminated_at_random_moments_lose_no_money_and_no_stock(lo
         assert {action for _, action in found} == {"healed"}
         assert set(statuses) <= {"placed", "payment_required", "cancelled"}
         await require_every_penny(world)
+
+
+async def test_cancelled_order_ends_within_seconds_though_nobody_delivers_the_message_that_was_begun(
+    lone: LoneWorld,
+) -> None:
+    """Take a message as a worker that dies at this moment, or a task that the server hands to nobody."""
+    world = lone.world
+    order = world.order_of(await world.cart((await world.goods(), 1)))
+    async with AsyncExitStack() as stack:
+        for queue in (TaskQueue.ORDERS, TaskQueue.PAYMENTS):
+            await stack.enter_async_context(create_worker(world.temporal, queue, WORK[queue](world.resources)))
+        assert (await world.place(order)).status is OrderStatus.PLACED
+        task = await world.temporal.workflow_service.poll_activity_task_queue(
+            PollActivityTaskQueueRequest(
+                namespace=world.temporal.namespace, task_queue=ServersQueue(name=TaskQueue.NOTIFICATIONS)
+            )
+        )
+        assert task.activity_type.name == "notifications.deliver"
+        await world.client.cancel(order.order_id, Cancel(), wait=WAIT)
+        async with asyncio.timeout(SOON):
+            assert (await world.ended(order.order_id)).status is OrderStatus.CANCELLED
