@@ -10,6 +10,13 @@ MOST_IMAGES = 250
 """Pictures of one product."""
 
 
+LONGEST_ALT = 512
+"""Characters that describe a picture."""
+
+LONGEST_ATTRIBUTE = 5_000
+"""Characters of a text attribute."""
+
+
 class Stated(StrEnum):
     """Whether a file wants a product to be shown."""
 

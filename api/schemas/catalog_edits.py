@@ -7,11 +7,10 @@ from pydantic import AfterValidator, AnyHttpUrl, Field, StringConstraints, model
 from pydantic_core import PydanticCustomError
 
 from api.schemas.fields import Amount, Currency, Input, Line, ShortLine, Sku, text
+from domain.merchandise import LONGEST_ALT, LONGEST_ATTRIBUTE, MOST_IMAGES, MOST_VARIANTS
 from models.catalog import AttributeType, ProductStatus
 
-MOST_VARIANTS = 250
 _MOST_OPTIONS = 3
-_MOST_IMAGES = 50
 _MOST_ATTRIBUTES = 100
 _HEAVIEST = 10_000_000
 
@@ -30,7 +29,8 @@ _Title = Annotated[str, text(300)]
 _Seo = Annotated[str, text(500, least=0)]
 _MaybeLine = Annotated[str, text(200, least=0)]
 _Weight = Annotated[int, Field(strict=True, ge=0, le=_HEAVIEST, description="In grams.")]
-_Attributes = Annotated[dict[AttributeName, bool | float | int | Line], Field(max_length=_MOST_ATTRIBUTES)]
+_AttributeText = Annotated[str, text(LONGEST_ATTRIBUTE)]
+_Attributes = Annotated[dict[AttributeName, bool | float | int | _AttributeText], Field(max_length=_MOST_ATTRIBUTES)]
 _Url = Annotated[AnyHttpUrl, Field(max_length=2_000)]
 
 
@@ -38,7 +38,7 @@ class NewImage(Input):
     """A picture, by its address."""
 
     url: _Url
-    alt: _MaybeLine = ""
+    alt: Annotated[str, text(LONGEST_ALT, least=0)] = ""
 
     def column(self) -> dict[str, str]:
         """Return it as it is stored."""
@@ -97,7 +97,7 @@ class ProductFields(Input):
     category: Slug | None = Field(default=None, description="Slug of its category; null is none.")
     vendor: _MaybeLine | None = None
     attributes: _Attributes | None = None
-    images: list[NewImage] | None = Field(default=None, max_length=_MOST_IMAGES)
+    images: list[NewImage] | None = Field(default=None, max_length=MOST_IMAGES)
     seo_title: _Seo | None = None
     seo_description: _Seo | None = None
 

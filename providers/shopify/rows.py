@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from hashlib import sha256
 
-from domain.merchandise import DescribedProduct, DescribedVariant, Picture, Stated
+from domain.merchandise import LONGEST_ALT, LONGEST_ATTRIBUTE, DescribedProduct, DescribedVariant, Picture, Stated
 from domain.pricing.lines import STANDARD
 from providers.shopify import values
 from providers.shopify.columns import ATTRIBUTES, Header
@@ -21,10 +21,8 @@ OPTIONS = tuple((f"Option{n} Name", f"Option{n} Value") for n in (1, 2, 3))
 _VARIANT_CELLS = ("Option1 Value", "Option2 Value", "Option3 Value", "Variant SKU", "Variant Price")
 _LONGEST = {"Title": 300, "Vendor": 200, "Type": 200, "SEO Title": 500, "SEO Description": 500}
 _LONGEST_PROSE = 50_000
-_LONGEST_ATTRIBUTE = 5_000
 _LONGEST_OPTION = 64
 _LONGEST_SKU = 200
-_LONGEST_ALT = 512
 
 
 class Row:
@@ -106,7 +104,7 @@ class Row:
         if not (source := self.cell("Image Src")):
             return None
         place = values.quantity("Image Position", self.cell("Image Position")) or 2**31
-        alt = values.line("Image Alt Text", self.cell("Image Alt Text"), _LONGEST_ALT)
+        alt = values.line("Image Alt Text", self.cell("Image Alt Text"), LONGEST_ALT)
         return place, Picture(values.url("Image Src", source), alt)
 
     def has(self, column: str) -> bool:
@@ -134,7 +132,7 @@ class Row:
 
     def _attributes(self) -> tuple[tuple[str, str], ...]:
         return tuple(
-            (name, values.line(column, self.cell(column), _LONGEST_ATTRIBUTE))
+            (name, values.line(column, self.cell(column), LONGEST_ATTRIBUTE))
             for column, name in ATTRIBUTES.items()
             if self.has(column)
         )
