@@ -15,6 +15,8 @@ from domain.provider_payments import ProviderPayment, ProviderRefund, RefundStat
 from models.payments import PaymentOperationState
 
 _RECONCILED = "reconciled"
+_MOST_DIGITS = 10
+"""Whoever has access to the provider's account can write any key, which must not stop a round."""
 
 
 class LostRefunds:
@@ -53,6 +55,11 @@ class LostRefunds:
 
 
 def _of_order(order_id: UUID, payment: ProviderPayment) -> list[ProviderRefund]:
-    """List the refunds that have succeeded and were asked for by an operation of the order."""
-    ours = f"{order_id}:refund:"
-    return [one for one in payment.refunds if one.state is RefundState.SUCCEEDED and (one.key or "").startswith(ours)]
+    """List the refunds that have succeeded and bear the key of an operation of the order."""
+    succeeded = [one for one in payment.refunds if one.state is RefundState.SUCCEEDED]
+    return [one for one in succeeded if _names(operation_of(one.key or ""), f"{order_id}:refund:")]
+
+
+def _names(key: str, operation: str) -> bool:
+    n = key.removeprefix(operation)
+    return n != key and n.isascii() and n.isdecimal() and len(n) < _MOST_DIGITS
