@@ -47,7 +47,7 @@ _ALLOCATED = f"""
     ORDER BY p.sku
     FOR UPDATE OF p
 ), level AS (
-    SELECT s.sku, s.location, s.on_hand, s.reserved, s.on_hand - s.reserved AS available, l.priority,
+    SELECT w.n, w.quantity, s.sku, s.location, s.on_hand, s.reserved, s.on_hand - s.reserved AS available, l.priority,
            {SERVES.format(country=_COUNTRY)} AS serves
     FROM wanted w JOIN stock_levels s ON s.sku = w.sku JOIN locations l ON l.code = s.location
     WHERE l.active AND (SELECT count(*) FROM policy) >= 0
@@ -59,34 +59,40 @@ _ALLOCATED = f"""
     SELECT p.turn + 1, p.locations || best.location, rest.missing
     FROM picked p
     CROSS JOIN LATERAL (
-        SELECT l.location FROM level l JOIN wanted w ON w.sku = l.sku
-        WHERE l.serves AND l.available > 0 AND p.missing[w.n] > 0 AND l.location <> ALL (p.locations)
+        SELECT l.location FROM level l
+        WHERE l.serves AND l.available > 0 AND p.missing[l.n] > 0 AND l.location <> ALL (p.locations)
         GROUP BY l.location, l.priority
-        ORDER BY sum(least(l.available, p.missing[w.n])) DESC, l.priority, l.location
+        ORDER BY sum(least(l.available, p.missing[l.n])) DESC, l.priority, l.location
         LIMIT 1
     ) best
     CROSS JOIN LATERAL (
-        SELECT array_agg(greatest(p.missing[w.n] - coalesce(l.available, 0), 0) ORDER BY w.n) AS missing
-        FROM wanted w LEFT JOIN level l ON l.sku = w.sku AND l.location = best.location
+        SELECT array_agg(greatest(p.missing[a.n] - a.available, 0) ORDER BY a.n) AS missing
+        FROM (
+            SELECT n, max(available) AS available
+            FROM (
+                SELECT n, available FROM level WHERE location = best.location
+                UNION ALL SELECT n, 0 FROM wanted
+            ) AS there
+            GROUP BY n
+        ) a
     ) rest
 ), outcome AS (
     SELECT locations, missing FROM picked ORDER BY turn DESC LIMIT 1
 ), taken AS (
     SELECT sku, location, on_hand, reserved, least(available, quantity - before) AS quantity
     FROM (
-        SELECT l.sku, l.location, l.on_hand, l.reserved, l.available, w.quantity, coalesce(sum(l.available) OVER (
-                   PARTITION BY l.sku ORDER BY t.turn ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        SELECT l.sku, l.location, l.on_hand, l.reserved, l.available, l.quantity, coalesce(sum(l.available) OVER (
+                   PARTITION BY l.n ORDER BY array_position(o.locations, l.location)
+                   ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
                ), 0)::bigint AS before
-        FROM outcome o CROSS JOIN unnest(o.locations) WITH ORDINALITY AS t (location, turn)
-        JOIN level l ON l.location = t.location AND l.available > 0
-        JOIN wanted w ON w.sku = l.sku
+        FROM outcome o JOIN level l ON l.location = ANY (o.locations) AND l.available > 0
     ) AS in_turn
     WHERE before < quantity
 ), lacking AS (
-    SELECT w.sku, w.quantity AS requested, m.missing, coalesce(p.backorderable, 0) AS backorderable
-    FROM outcome o CROSS JOIN unnest(o.missing) WITH ORDINALITY AS m (missing, n)
-    JOIN wanted w ON w.n = m.n LEFT JOIN policy p ON p.sku = w.sku
-    WHERE m.missing > 0
+    SELECT w.sku, w.quantity AS requested, o.missing[w.n] AS missing,
+           coalesce((SELECT backorderable FROM policy WHERE sku = w.sku), 0) AS backorderable
+    FROM outcome o CROSS JOIN wanted w
+    WHERE o.missing[w.n] > 0
 ), short AS (
     SELECT sku, requested, requested - missing + backorderable AS available FROM lacking WHERE missing > backorderable
 ), held AS (
@@ -107,13 +113,14 @@ _ALLOCATED = f"""
 ), counted AS (
     UPDATE stock_policies p SET backordered = p.backordered + a.quantity FROM awaited a WHERE p.sku = a.sku
 ), remaining AS (
-    SELECT l.sku, sum(l.available)::bigint AS before, sum(l.available - coalesce(t.quantity, 0))::bigint AS after
-    FROM level l LEFT JOIN taken t ON t.sku = l.sku AND t.location = l.location
+    SELECT l.sku, sum(l.available)::bigint AS before, max(l.quantity) - max(o.missing[l.n]) AS taken
+    FROM outcome o CROSS JOIN level l
+    WHERE l.sku IN (SELECT sku FROM policy WHERE low_stock_at IS NOT NULL)
     GROUP BY l.sku
 ), alerted AS (
     INSERT INTO stock_alerts (id, sku, low_stock_at, available)
-    SELECT uuidv7(), p.sku, p.low_stock_at, r.after FROM policy p JOIN remaining r ON r.sku = p.sku
-    WHERE r.before > p.low_stock_at AND r.after <= p.low_stock_at AND NOT EXISTS (SELECT FROM short)
+    SELECT uuidv7(), p.sku, p.low_stock_at, r.before - r.taken FROM remaining r JOIN policy p ON p.sku = r.sku
+    WHERE r.before > p.low_stock_at AND r.before - r.taken <= p.low_stock_at AND NOT EXISTS (SELECT FROM short)
 )
 """  # noqa: S608 - our own words
 

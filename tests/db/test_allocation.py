@@ -4,9 +4,11 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
+from time import perf_counter
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from contracts.orders import Shortage
 from db import inventory, locations, stock
@@ -178,3 +180,38 @@ async def test_holds_of_many_skus_at_many_places_in_any_order_never_deadlock_and
     assert {row[0]: row[1:] for row in rows} == {sku: (18 - sold[sku], kept[sku]) for sku in skus}
     assert max(kept[sku] + sold[sku] for sku in skus) <= 18
     assert any(not served for served in done)
+
+
+async def test_a_thousand_lines_at_four_places_are_held_at_once_with_whatever_plan(shop: Shop) -> None:
+    stem = shop.sku("BULK")
+    product = await shop.product(stem, stock=None)
+    await shop.run(
+        "INSERT INTO variants (sku, product_id, title, position)"
+        " SELECT :stem || n, :product, '', n FROM generate_series(1, 1000) n",
+        stem=stem,
+        product=product,
+    )
+    await shop.run(
+        """
+        WITH placed AS (
+            INSERT INTO stock_levels (sku, location, on_hand, reserved)
+            SELECT :stem || n, code, 1000, 0 FROM generate_series(1, 1000) n
+            JOIN unnest(ARRAY['main', 'north', 'south', 'west']) WITH ORDINALITY AS p (code, place) ON n % 4 < place
+            RETURNING sku, location, on_hand
+        )
+        INSERT INTO stock_movements (id, sku, location, delta, reason, actor, note)
+        SELECT uuidv7(), sku, location, on_hand, 'receipt', 'test', '' FROM placed
+        """,
+        stem=stem,
+    )
+    lines = [(f"{stem}{number}", 2) for number in range(1, 1001)]
+    taken = []
+    # The plan that PostgreSQL keeps is made without knowing how many lines there are.
+    for order in await orders(shop, 2, "GB"):
+        async with shop.sessions.begin() as session:
+            await session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+            began = perf_counter()
+            assert await inventory.hold(session, order, lines) == ()
+            taken.append(perf_counter() - began)
+        assert {row[1:] for row in await places(shop, order)} == {("west", 2, "held")}
+    assert min(taken) < 1
