@@ -22,6 +22,7 @@ from domain.order_states import (
 WITHOUT_A_STEP = {
     EventType.PAYMENT_RETRY_SCHEDULED,
     EventType.PAYMENT_REAUTHORISED,
+    EventType.PAYMENT_COLLECTED,
     EventType.PARTIALLY_SHIPPED,
     EventType.PARTIALLY_DELIVERED,
     EventType.REFUNDED,
