@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from contracts.accounts import EXPIRE_ACCOUNTS
+from contracts.availability import NOTE_SOLD_OUT
 from contracts.carts import EXPIRE_CARTS
 from contracts.erasures import FORGET_CARTS, SWEEP_ERASURES
 from contracts.idempotency import EXPIRE_KEYS
@@ -58,6 +59,7 @@ CHORES: tuple[Chore, ...] = (
     Chore(SWEEP_EVENTS, every=timedelta(minutes=1), what="Hand over what payment providers have reported"),
     Chore(SWEEP_IMPORTS, every=timedelta(minutes=1), what="Import uploaded files that were left behind"),
     Chore(FORGET_IMPORTS, every=timedelta(hours=1), what="Delete files that were imported long ago"),
+    Chore(NOTE_SOLD_OUT, every=timedelta(minutes=5), what="Note at listings which products are sold out"),
     RECONCILIATION,
     WHOLE_RECONCILIATION,
     Chore(FORGET_EVENTS, every=timedelta(days=1), what="Delete events of payment providers that were handled long ago"),

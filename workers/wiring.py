@@ -9,6 +9,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.accounts import AccountChores
+from activities.availability import AvailabilityChores
 from activities.carts import CartChores
 from activities.erasures import ErasureActivities
 from activities.idempotency import IdempotencyChores
@@ -169,6 +170,7 @@ def maintenance_work(resources: Resources) -> QueueWork:
         imports.sweep,
         imports.forget,
         AccountChores(resources.sessions).expire,
+        AvailabilityChores(resources.sessions).note,
         reconciliation.latest,
         reconciliation.everything,
     ]

@@ -169,6 +169,27 @@ END $$
 """,
 )
 
+# Only what was not to be had before and is now: holds and sales pass by.
+_BACK_IN_STOCK = (
+    """
+CREATE FUNCTION back_in_stock() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE product uuid := (SELECT product_id FROM variants WHERE sku = NEW.sku);
+BEGIN
+    UPDATE listings SET sold_out = false WHERE product_id = product AND sold_out;
+    UPDATE listed_prices SET sold_out = false WHERE product_id = product AND sold_out;
+    RETURN NULL;
+END $$
+""",
+    """
+CREATE TRIGGER stock_levels_insert_listed AFTER INSERT ON stock_levels
+FOR EACH ROW WHEN (NEW.on_hand > NEW.reserved) EXECUTE FUNCTION back_in_stock()
+""",
+    """
+CREATE TRIGGER stock_levels_update_listed AFTER UPDATE ON stock_levels
+FOR EACH ROW WHEN (OLD.on_hand <= OLD.reserved AND NEW.on_hand > NEW.reserved) EXECUTE FUNCTION back_in_stock()
+""",
+)
+
 
 def _triggers() -> list[str]:
     each = "FOR EACH STATEMENT EXECUTE FUNCTION"
@@ -241,5 +262,6 @@ def upgrade() -> None:
     )
     op.create_table("known_words", sa.Column("word", sa.Text(), nullable=False), sa.PrimaryKeyConstraint("word"))
     connection = op.get_bind()
-    for statement in (*_WORDS, _PLACE, *_DESCRIBE, _REFRESH, *_TRIGGER_FUNCTIONS, *_triggers(), _SEARCH_QUERY):
+    of_products = (*_WORDS, _PLACE, *_DESCRIBE, _REFRESH, *_TRIGGER_FUNCTIONS, *_triggers(), _SEARCH_QUERY)
+    for statement in (*of_products, *_BACK_IN_STOCK):
         connection.exec_driver_sql(statement)

@@ -1,0 +1,38 @@
+"""Which products are sold out, noted at their listings, so that lists of what is in stock can pass over them.
+
+It is a hint: a list looks at the stock of whatever is not said to be sold out. What comes back into stock is listed at
+once, by a trigger on its level (migration 0008a); holds and sales write nothing here.
+"""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.product_filters import SELLS
+from models.listings import EVERYTHING
+
+_NOTE = text(f"""
+WITH in_stock AS (
+    SELECT v.product_id FROM variants v JOIN stock_levels s ON s.sku = v.sku
+    WHERE v.active AND s.on_hand > s.reserved AND {SELLS}
+    UNION
+    SELECT v.product_id FROM variants v JOIN stock_policies p ON p.sku = v.sku
+    WHERE v.active AND p.backorder_limit > p.backordered
+), changed AS MATERIALIZED (
+    SELECT l.product_id, NOT l.sold_out AS sold_out
+    FROM listings l LEFT JOIN in_stock s ON s.product_id = l.product_id
+    WHERE l.category_id = :everything AND l.sold_out <> (s.product_id IS NULL)
+    ORDER BY l.product_id
+    LIMIT :most
+), listed AS (
+    UPDATE listings l SET sold_out = c.sold_out FROM changed c WHERE l.product_id = c.product_id
+), priced AS (
+    UPDATE listed_prices l SET sold_out = c.sold_out FROM changed c WHERE l.product_id = c.product_id
+)
+SELECT count(*) FROM changed
+""")  # noqa: S608 - our own words
+
+
+async def note(session: AsyncSession, *, most: int) -> int:
+    """Note of up to `most` products that they are sold out, or are not any more; return of how many."""
+    noted = await session.scalar(_NOTE, {"everything": EVERYTHING, "most": most})
+    return int(noted or 0)

@@ -1,0 +1,78 @@
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.availability import AvailabilityChores
+from db import catalog
+from db.catalog import ProductSearch
+from db.engine import create_engine
+from db.product_filters import ProductFilter
+from tests.support.postgres import PostgresForTests
+from tests.support.shop import Shop
+
+IN_STOCK = ProductSearch(ProductFilter("GBP", in_stock=True))
+
+
+@pytest.fixture
+async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
+    engine = create_engine(postgres.migrated())
+    yield Shop(engine)
+    await engine.dispose()
+
+
+async def note(shop: Shop) -> int:
+    noted: int = await ActivityEnvironment().run(AvailabilityChores(shop.sessions, at_once=2).note)
+    return noted
+
+
+async def sold_out(shop: Shop) -> set[object]:
+    noted = "SELECT product_id FROM listings WHERE sold_out UNION SELECT product_id FROM listed_prices WHERE sold_out"
+    return {product for (product,) in await shop.run(noted)}
+
+
+async def in_stock(shop: Shop) -> list[UUID]:
+    async with shop.sessions() as session:
+        return [product.id for product in await catalog.search(session, IN_STOCK)]
+
+
+async def test_products_are_noted_when_all_is_sold_and_once_more_when_there_is_some(shop: Shop) -> None:
+    mug = await shop.product("MUG", stock=3)
+    bowls = [await shop.product(f"BOWL-{number}", stock=0) for number in range(5)]
+    assert await note(shop) == 5
+    assert await sold_out(shop) == set(bowls)
+    assert await in_stock(shop) == [mug]
+    assert await note(shop) == 0
+
+    await shop.run("UPDATE stock_levels SET reserved = on_hand WHERE sku = 'MUG'")
+    assert await sold_out(shop) == set(bowls)
+    assert await in_stock(shop) == []
+    assert await note(shop) == 1
+    assert await sold_out(shop) == {mug, *bowls}
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "UPDATE stock_levels SET on_hand = 7 WHERE sku = 'MUG'",
+        "INSERT INTO stock_levels (sku, location, on_hand, reserved) VALUES ('MUG', 'north', 1, 0)",
+    ],
+)
+async def test_what_comes_back_into_stock_is_listed_before_it_is_noted(shop: Shop, back: str) -> None:
+    await shop.run("INSERT INTO locations (code, name) VALUES ('north', 'North') ON CONFLICT DO NOTHING")
+    mug = await shop.product("MUG", stock=0)
+    other = await shop.product("OTHER", stock=0)
+    await note(shop)
+
+    await shop.run(back)
+    assert await in_stock(shop) == [mug]
+    assert await sold_out(shop) == {other}
+
+
+async def test_what_may_be_backordered_is_not_sold_out(shop: Shop) -> None:
+    mug = await shop.product("MUG", stock=0)
+    await note(shop)
+    await shop.run("INSERT INTO stock_policies (sku, backorder_limit) VALUES ('MUG', 5)")
+    assert await note(shop) == 1
+    assert await in_stock(shop) == [mug]
