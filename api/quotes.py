@@ -1,22 +1,19 @@
 """What a cart looks like at today's prices."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.errors import InvalidRequestError
+from api.explaining import Explained, explain
 from api.line_problems import problems_of, skus_to_look_up
-from api.schemas.adjustments import Adjustment, AdjustmentPart
 from api.schemas.carts import Cart, CartLine, LineProblem, OpenedCart
 from api.schemas.money import Money as ShownMoney
-from db import carts, price_rules, stock
+from db import carts, stock
 from db.carts import CartLineRow, CartRow
 from domain.money import MOST_MONEY, Money
-from domain.pricing import Quote, QuotedLine, explaining
-from domain.pricing.rules import ExplainedQuote
+from domain.pricing import QuotedLine
 
 
 async def show(session: AsyncSession, cart: CartRow, rows: Sequence[CartLineRow] | None = None) -> Cart:
@@ -47,46 +44,7 @@ async def _looked_up(session: AsyncSession, cart: CartRow, rows: Sequence[CartLi
     skus = skus_to_look_up(cart, found)
     country = cart.shipping_address["country"] if cart.shipping_address else None
     sellable = await stock.sellable(session, skus, country) if skus else {}
-    price = await explain(session, cart, [row for row in found if row.sold and row.unit_price is not None])
-    return _described(cart, found, sellable, price)
-
-
-async def explain(session: AsyncSession, cart: CartRow, priced: Sequence[CartLineRow]) -> "Explained":
-    """Price lines by the rules of this moment; a cart without any costs nothing, whatever the rules are."""
-    rules = await price_rules.of_cart(session, cart, priced) if priced else price_rules.none(cart)
-    return Explained(priced, rules.price(priced))
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """Lines with their price."""
-
-    rows: Sequence[CartLineRow]
-    price: ExplainedQuote
-
-    @property
-    def adjustments(self) -> list[Adjustment]:
-        """Show what the total consists of."""
-        return [self._shown(each) for each in self.price.adjustments]
-
-    def parts(self) -> dict[UUID, QuotedLine]:
-        """Return what each line costs, by its id."""
-        return {row.line_id: line for row, line in zip(self.rows, self.price.quote.lines, strict=True)}
-
-    def _shown(self, each: explaining.Adjustment) -> Adjustment:
-        by_line = zip(self.rows, each.by_line, strict=True) if each.by_line else ()
-        return Adjustment(
-            type=each.type,
-            code=each.code,
-            label=each.label,
-            amount=ShownMoney.model_validate(each.amount),
-            lines=[
-                AdjustmentPart(line_id=row.line_id, amount=ShownMoney(amount=amount, currency=each.amount.currency))
-                for row, amount in by_line
-                if amount
-            ],
-            problem=each.problem,
-        )
+    return _described(cart, found, sellable, await explain(session, cart, found))
 
 
 def _described(
@@ -109,15 +67,14 @@ def _described(
             _line(row, cart.currency, problems, parts.get(row.line_id), included=price.tax_included.amount > 0)
             for row, problems in zip(rows, problems_of(cart, rows, sellable), strict=True)
         ],
-        **totals(price),
+        "subtotal": price.subtotal,
+        "discount": price.discount,
+        "shipping": price.shipping,
+        "tax": price.tax,
+        "tax_included": price.tax_included,
+        "total": price.total,
         "adjustments": explained.adjustments,
     }
-
-
-def totals(price: Quote) -> dict[str, Money]:
-    """Return the parts of a total by their names."""
-    parts = ("subtotal", "discount", "shipping", "tax", "tax_included", "total")
-    return {part: getattr(price, part) for part in parts}
 
 
 def _line(

@@ -64,7 +64,8 @@ SELECT now() AS at,
        EXISTS (SELECT FROM shipping_zones) AS ships,
        (SELECT json_agg(m ORDER BY m.position, m.code) FROM shipping_methods m
          WHERE m.currency = :currency AND m.zone_id = (
-             SELECT zone_id FROM shipping_zone_countries WHERE country IN ('*', :country) ORDER BY country DESC LIMIT 1
+             SELECT zone_id FROM shipping_zone_countries
+             WHERE country IN ('*', :country) AND CAST(:country AS text) <> '' ORDER BY country DESC LIMIT 1
          )) AS methods
 """)
 

@@ -74,7 +74,7 @@ class PriceRules:
 
     def price(self, lines: Sequence[PricedLine], currency: str, choice: Choice) -> ExplainedQuote:
         """Price lines and explain it. What was chosen and can not be had changes nothing, and is told as a problem."""
-        method, problem = self._method(choice)
+        method, problem = self._method(lines, choice)
         try:
             found = self._quote(lines, currency, choice, method)
         except UnshippableError:
@@ -119,8 +119,10 @@ class PriceRules:
         ]
         return quote(lines, currency, promotions=promotions, shipping=method, tax=self.tax)
 
-    def _method(self, choice: Choice) -> tuple[ShippingMethod | None, AdjustmentProblem | None]:
-        if not self.ships:
+    def _method(
+        self, lines: Sequence[PricedLine], choice: Choice
+    ) -> tuple[ShippingMethod | None, AdjustmentProblem | None]:
+        if not self.ships or not lines:
             return None, None
         if choice.shipping_method is None:
             return None, AdjustmentProblem.SHIPPING_METHOD_REQUIRED

@@ -9,7 +9,7 @@ import pytest
 from db.engine import create_engine
 from settings import Settings
 from tests.api.answers import body, gbp, problem
-from tests.api.buyer import Buyer, ready_buyer
+from tests.api.buyer import ADDRESS, Buyer, ready_buyer
 from tests.api.conftest import SERVICE_TOKEN
 from tests.api.door import Door
 from tests.api.shops import shop_app
@@ -268,6 +268,19 @@ async def test_code_that_runs_out_later_says_so_and_the_cart_goes_on(staff: http
     assert body(await change(buyer, promotion_codes=None))["promotion_codes"] == []
 
 
+async def test_empty_cart_keeps_what_was_chosen_and_says_that_nothing_applies_yet(
+    staff: httpx2.AsyncClient, buyer: Buyer
+) -> None:
+    body(await staff.post("/v1/promotions", json=PERCENT), 201)
+    body(await staff.post("/v1/shipping-zones", json=ISLES), 201)
+    body(await change(buyer, promotion_codes=["SPRING-10"], shipping_method="parcel"))
+
+    cart = body(await buyer.client.delete(f"{buyer.path}/lines/{buyer.sku}", headers=buyer.headers))
+
+    assert (cart["promotion_codes"], cart["shipping_method"], cart["total"]) == (["SPRING-10"], "parcel", gbp(0))
+    assert explained(cart) == [("discount", "SPRING-10", 0, "not_applicable")]
+
+
 async def test_cart_lists_the_ways_to_its_address_with_what_each_costs_it(
     staff: httpx2.AsyncClient, buyer: Buyer, shop: Shop
 ) -> None:
@@ -280,6 +293,9 @@ async def test_cart_lists_the_ways_to_its_address_with_what_each_costs_it(
         {"code": "letter", "name": "Letter", "price": gbp(85)},
         {"code": "parcel", "name": "Parcel", "price": gbp(399)},
     ]
+    await shop.run("UPDATE carts SET shipping_address = NULL WHERE id = :id", id=buyer.cart_id)
+    assert body(await buyer.client.get(methods, headers=buyer.headers))["items"] == []
+    body(await change(buyer, shipping_address=ADDRESS))
     await shop.run("UPDATE variants SET weight = 51 WHERE sku = :sku", sku=buyer.sku)
     listed = body(await buyer.client.get(methods, headers=buyer.headers))["items"]
     assert [each["code"] for each in listed] == ["parcel"]
