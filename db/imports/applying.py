@@ -151,13 +151,23 @@ WITH goods AS (
 SELECT coalesce(sum(quantity), 0) FROM goods
 """)
 
+# Whoever buys locks policies, by SKU: these are locked in that order, all at once, and at the very end.
+_LOCK_POLICIES = text("""
+SELECT FROM stock_policies s JOIN incoming_variants i ON i.sku = s.sku
+WHERE (s.backorder_limit > 0) <> i.backorder
+ORDER BY s.sku FOR UPDATE OF s
+""")
+
+_STOP_AHEAD = text("""
+UPDATE stock_policies s SET backorder_limit = 0 FROM incoming_variants i
+WHERE s.sku = i.sku AND NOT i.backorder AND s.backorder_limit > 0
+""")
+
 _SELL_AHEAD = text("""
-WITH stopped AS (
-    UPDATE stock_policies s SET backorder_limit = 0 FROM incoming_variants i
-    WHERE s.sku = i.sku AND NOT i.backorder AND s.backorder_limit > 0 AND i.n > :after AND i.n <= :to
-)
 INSERT INTO stock_policies AS s (sku, backorder_limit)
-SELECT sku, :unlimited FROM incoming_variants WHERE backorder AND n > :after AND n <= :to ORDER BY sku
+SELECT i.sku, :unlimited FROM incoming_variants i
+WHERE i.backorder AND NOT EXISTS (SELECT FROM stock_policies p WHERE p.sku = i.sku AND p.backorder_limit > 0)
+ORDER BY i.sku
 ON CONFLICT (sku) DO UPDATE SET backorder_limit = excluded.backorder_limit WHERE s.backorder_limit = 0
 """)
 
@@ -202,6 +212,7 @@ async def apply(session: AsyncSession, import_: ImportRow, progress: Progress) -
     for after in range(0, import_.products, AT_ONCE):
         done += await _write(session, import_, after)
         await progress(min(after + AT_ONCE, import_.products))
+    await _decide_policies(session)
     # Not before: this locks the row of the import, in which others are told of the progress.
     await staging.refuse(session, import_.id, refusals)
     await files.finish(session, import_.id, json.dumps(asdict(done)))
@@ -243,13 +254,18 @@ async def _write(session: AsyncSession, import_: ImportRow, after: int) -> Impor
 
 
 async def _stock(session: AsyncSession, import_: ImportRow, part: dict[str, int]) -> int:
-    """Receive what there is of new articles, and let them be sold ahead of stock or not; return the units."""
+    """Receive what there is of new articles, and return the units."""
     goods = {
         "location": import_.location,
         "reason": MovementReason.RECEIPT,
         "actor": import_.actor,
         "note": f"import {import_.id}",
     }
-    received = await session.execute(_RECEIVE, part | goods)
-    await session.execute(_SELL_AHEAD, part | {"unlimited": _UNLIMITED})
-    return int(received.scalar_one())
+    return int((await session.execute(_RECEIVE, part | goods)).scalar_one())
+
+
+async def _decide_policies(session: AsyncSession) -> None:
+    """Let articles be sold ahead of stock or not, where the file says other than the shop."""
+    await session.execute(_LOCK_POLICIES)
+    await session.execute(_STOP_AHEAD)
+    await session.execute(_SELL_AHEAD, {"unlimited": _UNLIMITED})

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from typer.testing import CliRunner, Result
 
 from cli import importing
 from cli.shopify.importing import ImportOptions, import_file
 from db.engine import create_engine, create_sessions
-from db.imports import files
+from db.imports import applying, files
 from db.imports.applying import ImportCounts
 from domain.merchandise import Refusal
 from settings import get_settings
@@ -217,6 +217,29 @@ async def test_inventory_policy_decides_whether_it_is_sold_ahead(shelf: Shelf) -
     assert await shelf.rows("SELECT backorder_limit FROM stock_policies") == [(20,)]
     await shelf.done(SHIRT)
     assert await shelf.rows("SELECT backorder_limit FROM stock_policies") == [(0,)]
+
+
+async def test_nobody_who_buys_waits_while_an_import_writes(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = dict(SHIRT) | {"Variant Inventory Policy": "continue"}
+    await shelf.done(ahead, MEDIUM)
+    decide, locked = applying._decide_policies, []
+
+    async def looked(session: AsyncSession) -> None:
+        mine = "WHERE sku LIKE 'SHIRT-_' ORDER BY sku"
+        locked.append(await shelf.rows(f"SELECT sku FROM stock_policies {mine} FOR UPDATE NOWAIT"))
+        locked.append(await shelf.rows(f"SELECT sku FROM stock_levels {mine} FOR UPDATE NOWAIT"))
+        locked.append(await shelf.rows(f"SELECT sku FROM variants {mine} FOR KEY SHARE NOWAIT"))
+        await decide(session)
+
+    monkeypatch.setattr(applying, "_decide_policies", looked)
+    changed = dict(SHIRT) | {"Variant Price": "1", "Variant Barcode": "2", "Variant Inventory Qty": "9"}
+    await shelf.done(changed, dict(MEDIUM) | {"Variant Inventory Policy": "continue"}, plain(1))
+    both: list[tuple[object, ...]] = [("SHIRT-M",), ("SHIRT-S",)]
+    assert locked == [[("SHIRT-S",)], both, both]
+    assert await shelf.rows("SELECT sku, backorder_limit FROM stock_policies ORDER BY sku") == [
+        ("SHIRT-M", 1_000_000),
+        ("SHIRT-S", 0),
+    ]
 
 
 # Nothing half imported ---------------------------------------------------------------------------------------------
