@@ -15,7 +15,8 @@ from contracts.orders import Shortage
 from db import backorders
 from db.allocation import HOLD, HOLD_AGAIN
 
-# An order that waits is given what is free by now: the levels that this may take are locked together with its own.
+# What was locked is counted, so that all locks come before the first change. An order that waits is given what is free
+# by now: the levels that this may take are locked together with its own.
 _COMMIT = text("""
 WITH policy AS (
     SELECT p.sku FROM stock_policies p JOIN backorders b ON b.sku = p.sku
@@ -36,8 +37,8 @@ WITH policy AS (
     FOR UPDATE OF s
 ), sold AS (
     UPDATE stock_levels s SET on_hand = s.on_hand - m.quantity, reserved = s.reserved - m.quantity
-    FROM mine m JOIN level l ON l.sku = m.sku AND l.location = m.location
-    WHERE s.sku = m.sku AND s.location = m.location
+    FROM mine m
+    WHERE s.sku = m.sku AND s.location = m.location AND (SELECT count(*) FROM level) >= 0
     RETURNING s.sku, s.location, m.quantity
 ), moved AS (
     INSERT INTO stock_movements (id, sku, location, delta, reason, order_id, actor, note)
@@ -66,8 +67,8 @@ WITH before AS (
     UPDATE stock_levels s SET
         reserved = s.reserved - CASE m.state WHEN 'held' THEN m.quantity ELSE 0 END,
         on_hand = s.on_hand + CASE m.state WHEN 'committed' THEN m.quantity ELSE 0 END
-    FROM mine m JOIN level l ON l.sku = m.sku AND l.location = m.location
-    WHERE s.sku = m.sku AND s.location = m.location
+    FROM mine m
+    WHERE s.sku = m.sku AND s.location = m.location AND (SELECT count(*) FROM level) >= 0
     RETURNING s.sku, s.location, m.quantity, m.state
 ), moved AS (
     INSERT INTO stock_movements (id, sku, location, delta, reason, order_id, actor, note)
