@@ -52,6 +52,7 @@ def _print_summary(file: OrderFile, console: Console) -> None:
         "discount": order.discount,
         "shipping": order.shipping,
         "tax": order.tax,
+        "tax included": order.tax_included,
         "total": order.total,
         "refunded": order.refunded,
     }
@@ -67,6 +68,9 @@ def _print_lines(order: OrderView, console: Console) -> None:
     for line in order.lines:
         unit_price, total = (str(Money(amount, order.currency)) for amount in (line.unit_price, line.total))
         table.add_row(line.sku, line.title, str(line.quantity), unit_price, total)
+    for each in order.adjustments:
+        kind = each.type.replace("_", " ")
+        table.add_row("", f"{kind}: {each.label} ({each.code})", "", "", str(Money(each.amount, order.currency)))
     console.print(table)
 
 

@@ -58,8 +58,16 @@ async def test_order_is_shown_by_its_number_and_by_its_id(lone: LoneWorld, desk:
     ]
     assert file.running
 
+    await lone.world.shop.run(
+        "INSERT INTO order_adjustments (order_id, position, type, code, label, amount)"
+        " VALUES (:id, 0, 'tax_included', 'standard', 'VAT 20%', 333)",
+        id=order.order_id,
+    )
     code, output = await lone.everorder("orders", "show", number)
+    await lone.world.shop.run("DELETE FROM order_adjustments WHERE order_id = :id", id=order.order_id)
     assert code == 0, output
+    assert "tax included: VAT 20% (standard)" in output
+    assert "3.33 GBP" in output
     assert f"{number}  placed, payment captured" in output
     assert "total 20.00 GBP" in output
     assert f"workflow order-{order.order_id}: running" in output
