@@ -28,7 +28,7 @@ from api.bodies import BodyRoute
 from api.client_address import client_address, networks
 from api.deps import Needs, Resources, caller_of, resources_of, user_id, write_of
 from api.errors import InvalidRequestError
-from api.openapi import problems
+from api.openapi import KEY_HEADER as HEADER
 from api.sealing import seal, unseal
 from api.security import Caller, digest
 from db import idempotency
@@ -40,7 +40,6 @@ from settings import Settings
 
 log = structlog.get_logger()
 
-HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
@@ -67,7 +66,6 @@ class IdempotentRoute(BodyRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         if "POST" in (options.get("methods") or ()):
-            options["responses"] = problems(409) | (options.get("responses") or {})
             options["openapi_extra"] = {"parameters": [_PARAMETER]} | (options.get("openapi_extra") or {})
         super().__init__(path, endpoint, **options)
 

@@ -1,5 +1,6 @@
 """The OpenAPI document: operation ids, tags, and the problem documents that every operation may answer with."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
@@ -9,8 +10,11 @@ from fastapi.routing import APIRoute
 from api.examples import add_examples
 from api.problems import MEDIA_TYPE, PROBLEMS
 
-_EVERYWHERE = (422, 429, 500, 503)
-_WITH_A_BODY = (408, 413)
+_EVERYWHERE = ("validation_error", "rate_limited", "internal_error", "temporarily_unavailable")
+_WITH_A_BODY = ("request_timeout", "payload_too_large")
+_WITH_A_KEY = ("idempotency_key_reused", "idempotency_in_progress", "conflict")
+
+KEY_HEADER = "Idempotency-Key"
 
 _RETRY_AFTER = {
     "Retry-After": {"description": "Seconds until it is worth asking again.", "schema": {"type": "integer"}}
@@ -48,17 +52,27 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 }
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Document the problems of a route by status, and those that any route may have."""
-    return {status: _documented(status) for status in sorted({*statuses, *_EVERYWHERE})}
+def problems(*named: int | str) -> dict[int | str, dict[str, Any]]:
+    """Document the problems of a route: by their codes, or all codes of a status.
+
+    What any route may answer, and what a body or an `Idempotency-Key` may cause, is added by itself.
+    """
+    codes: dict[int, list[str]] = {}
+    for one in named:
+        status = one if isinstance(one, int) else PROBLEMS[one][0]
+        codes.setdefault(status, []).extend([one] if isinstance(one, str) else _codes_of(status))
+    return {status: _documented(status, codes[status]) for status in sorted(codes)}
 
 
-def _documented(status: int) -> dict[str, Any]:
-    codes = [code for code, (usual, _) in PROBLEMS.items() if usual == status]
+def _codes_of(status: int) -> list[str]:
+    return [code for code, (usual, _) in PROBLEMS.items() if usual == status]
+
+
+def _documented(status: int, codes: Iterable[str]) -> dict[str, Any]:
     examples = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
     content = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}
     documented: dict[str, Any] = {
-        "description": " or ".join(f"`{code}`" for code in codes),
+        "description": " or ".join(f"`{code}`" for code in examples),
         "content": {MEDIA_TYPE: content},
     }
     return documented | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
@@ -84,7 +98,7 @@ def install(app: FastAPI) -> None:
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas["Problem"] = PROBLEM_SCHEMA
             document["components"]["examples"] = {code: _example(code) for code in PROBLEMS}
-            _add_what_bodies_may_cause(document)
+            _add_what_any_request_may_cause(document)
             _tell_accepted_from_done(document)
             _tell_who_need_not_say_who_they_are(document)
             add_examples(document)
@@ -101,12 +115,24 @@ def _example(code: str) -> dict[str, Any]:
     return {"summary": title, "value": problem}
 
 
-def _add_what_bodies_may_cause(document: dict[str, Any]) -> None:
+def _add_what_any_request_may_cause(document: dict[str, Any]) -> None:
+    """Complete the problems of each operation; FastAPI's own idea of a validation error is none of ours."""
     for path in document["paths"].values():
         for operation in path.values():
-            if "requestBody" in operation:
-                for status in _WITH_A_BODY:
-                    operation["responses"].setdefault(str(status), _documented(status))
+            answers = operation["responses"]
+            if MEDIA_TYPE not in answers.get("422", {}).get("content", {}):
+                answers.pop("422", None)
+            keyed = any(parameter["name"] == KEY_HEADER for parameter in operation.get("parameters", ()))
+            _add(answers, (*_EVERYWHERE, *(_WITH_A_BODY if "requestBody" in operation else ()), *(_WITH_A_KEY * keyed)))
+    for unused in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(unused, None)
+
+
+def _add(answers: dict[str, Any], codes: Iterable[str]) -> None:
+    for code in codes:
+        status = PROBLEMS[code][0]
+        known = answers.get(str(status), {}).get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
+        answers[str(status)] = _documented(status, [*known, *({code} - known.keys())])
 
 
 def _tell_accepted_from_done(document: dict[str, Any]) -> None:

@@ -27,10 +27,10 @@ from db.links import Registration
 
 router = APIRouter(tags=["users"], dependencies=[PUBLIC], route_class=BodyRoute)
 
-_LIMITED = problems(413, 429)
+_WITH_A_LINK = problems("link_not_valid")
 
 
-@router.post("/v1/auth/register", status_code=202, responses=_LIMITED)
+@router.post("/v1/auth/register", status_code=202)
 async def register(
     body: NewAccount, session: Write, outbox: OutboxDep, resources: ResourcesDep, address: ClientAddress
 ) -> Accepted:
@@ -42,13 +42,13 @@ async def register(
     return Accepted()
 
 
-@router.post("/v1/auth/verify-email", status_code=204, responses=problems(413))
+@router.post("/v1/auth/verify-email", status_code=204, responses=_WITH_A_LINK)
 async def verify_email(body: EmailVerification, session: Write) -> None:
     """Confirm a registration with the token out of the mail. Its password is the one that was chosen there."""
     await registrations.verify_email(session, body.token)
 
 
-@router.post("/v1/auth/token", responses=problems(401, 413, 429))
+@router.post("/v1/auth/token", responses=problems(401))
 async def log_in(
     form: Annotated[PasswordGrant, Form()], response: Response, resources: ResourcesDep, address: ClientAddress
 ) -> Tokens:
@@ -56,19 +56,19 @@ async def log_in(
     return _shown(await resources.logins.log_in(form.username, form.password, household(address)), response)
 
 
-@router.post("/v1/auth/refresh", responses=problems(401, 413))
+@router.post("/v1/auth/refresh", responses=problems(401))
 async def refresh(body: RefreshTokenShown, response: Response, resources: ResourcesDep) -> Tokens:
     """Exchange a refresh token for new tokens. It works once; a second time ends the whole session."""
     return _shown(await resources.logins.refresh(body.refresh_token), response)
 
 
-@router.post("/v1/auth/logout", status_code=204, responses=problems(413))
+@router.post("/v1/auth/logout", status_code=204)
 async def log_out(body: RefreshTokenShown, resources: ResourcesDep) -> None:
     """End the session of a refresh token. It need not be known."""
     await resources.logins.log_out(body.refresh_token)
 
 
-@router.post("/v1/auth/password-reset", status_code=202, responses=_LIMITED)
+@router.post("/v1/auth/password-reset", status_code=202)
 async def ask_for_password_reset(
     body: PasswordResetRequest, session: Write, outbox: OutboxDep, resources: ResourcesDep, address: ClientAddress
 ) -> Accepted:
@@ -78,7 +78,7 @@ async def ask_for_password_reset(
     return Accepted()
 
 
-@router.post("/v1/auth/password-reset/confirm", status_code=204, responses=problems(413))
+@router.post("/v1/auth/password-reset/confirm", status_code=204, responses=_WITH_A_LINK)
 async def reset_password(
     body: PasswordReset, session: Write, outbox: OutboxDep, resources: ResourcesDep, address: ClientAddress
 ) -> None:
@@ -92,7 +92,7 @@ async def reset_password(
     await resources.login_limits.trust(session, user.email, household(address))
 
 
-@router.get("/.well-known/jwks.json", responses=problems())
+@router.get("/.well-known/jwks.json")
 async def list_keys(response: Response, resources: ResourcesDep) -> KeySet:
     """Publish the keys that access tokens are signed with, also those that sign soon."""
     response.headers["Cache-Control"] = "public, max-age=60"

@@ -51,12 +51,16 @@ router = APIRouter(prefix="/v1/carts", tags=["carts"], route_class=IdempotentRou
 
 _Reader = Annotated[Caller, Depends(Owns(Scope.CARTS_ANY))]
 _Writer = Annotated[Caller, Depends(Owns(Scope.CARTS_WRITE))]
-_ON_CHANGE = problems(401, 404, 409, 413)
+_ON_CHANGE = problems(401, 404, "cart_in_checkout", "cart_checked_out", "cart_expired")
+_ON_NEW_LINES = _ON_CHANGE | problems("unknown_sku", "currency_mismatch")
 _POSITION = TypeAdapter(tuple[datetime, UUID])
 
 
 @router.post(
-    "", status_code=201, dependencies=[PUBLIC], responses=problems(401, 403, 413) | {200: {"model": OpenedCart}}
+    "",
+    status_code=201,
+    dependencies=[PUBLIC],
+    responses=problems(401, 403, 404, "currency_mismatch") | {200: {"model": OpenedCart}},
 )
 async def open_cart(
     response: Response, session: Write, settings: SettingsDep, caller: CallerDep, body: NewCart | None = None
@@ -112,7 +116,7 @@ async def get_cart(cart_id: UUID, session: Read, caller: _Reader) -> Cart:
     return await quotes.show(session, cart)
 
 
-@router.patch("/{cart_id}", responses=_ON_CHANGE)
+@router.patch("/{cart_id}", responses=_ON_CHANGE | problems("promotion_code_invalid"))
 async def change_cart(cart_id: UUID, body: CartChanges, session: Write, caller: _Writer) -> Cart:
     """Change contact, addresses, shipping method and promotion codes; what is left out stays.
 
@@ -128,7 +132,7 @@ async def change_cart(cart_id: UUID, body: CartChanges, session: Write, caller: 
     return await quotes.show(session, cart)
 
 
-@router.put("/{cart_id}/lines", responses=_ON_CHANGE | problems(403))
+@router.put("/{cart_id}/lines", responses=_ON_NEW_LINES | problems(403))
 async def replace_cart_lines(cart_id: UUID, body: NewLines, session: Write, caller: _Writer) -> Cart:
     """Make these the lines of a cart, all at once and in this order."""
     if any(line.unit_price is not None for line in body.lines):
@@ -138,7 +142,7 @@ async def replace_cart_lines(cart_id: UUID, body: NewLines, session: Write, call
     return await _changed(session, cart, {line.sku for line in body.lines})
 
 
-@router.put("/{cart_id}/lines/{sku:path}", responses=_ON_CHANGE)
+@router.put("/{cart_id}/lines/{sku:path}", responses=_ON_NEW_LINES)
 async def set_cart_line(cart_id: UUID, sku: Sku, body: LineQuantity, session: Write, caller: _Writer) -> Cart:
     """Set how much of a SKU is in a cart."""
     cart = await _locked(session, caller, cart_id)
@@ -171,7 +175,7 @@ def _deliverable(changes: CartChanges) -> CartChanges:
     return changes.model_copy(update=written)
 
 
-@router.post("/{cart_id}/claim", responses=problems(401, 403, 404, 413))
+@router.post("/{cart_id}/claim", responses=problems(401, 403, 404))
 async def claim_cart(
     *,
     cart_id: UUID,

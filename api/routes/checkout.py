@@ -30,6 +30,12 @@ from settings import Settings
 router = APIRouter(prefix="/v1/carts", tags=["orders"], route_class=IdempotentRoute)
 
 _Buyer = Annotated[Caller, Depends(Owns(Scope.CARTS_WRITE))]
+_ON_CHECKOUT = problems(
+    *(401, 402, 404),
+    *("cart_empty", "cart_in_checkout", "cart_checked_out", "cart_expired", "stale_checkout"),
+    *("insufficient_stock", "price_changed", "shipping_method_required", "shipping_unavailable"),
+    *("unknown_sku", "currency_mismatch", "promotion_code_invalid", "payment_method_unavailable"),
+)
 _LOOK_AGAIN = {"stale_checkout", "cart_checked_out"}
 """Refusals that say that this checkout is over, but not what it came to."""
 
@@ -37,7 +43,7 @@ _LOOK_AGAIN = {"stale_checkout", "cart_checked_out"}
 @router.post(
     "/{cart_id}/checkout",
     status_code=201,
-    responses=problems(401, 402, 404, 409, 413) | {202: {"model": AcceptedOrder}},
+    responses=_ON_CHECKOUT | {202: {"model": AcceptedOrder}},
 )
 async def check_out(
     *, cart_id: UUID, body: Checkout, response: Response, resources: ResourcesDep, caller: _Buyer, wait: Wait

@@ -22,7 +22,7 @@ async def export_personal_data(resources: ResourcesDep, user_id: UserId) -> Stre
     return StreamingResponse(await export(resources, user_id), media_type="application/json", headers=headers)
 
 
-@router.delete("", status_code=202, responses=problems(401, 403, 409, 413, 429))
+@router.delete("", status_code=202, responses=problems(401, 403, "orders_open"))
 async def erase_account(
     *,
     body: AccountErasure,

@@ -21,13 +21,13 @@ async def get_profile(session: Read, user_id: UserId) -> Profile:
     return Profile.model_validate(_there(await users.find(session, user_id)))
 
 
-@router.patch("", responses=problems(401, 403, 413))
+@router.patch("", responses=problems(401, 403))
 async def change_profile(body: ProfileChanges, session: Write, user_id: UserId) -> Profile:
     """Change name, telephone number or language; what is left out stays."""
     return Profile.model_validate(_there(await users.change(session, user_id, body.columns())))
 
 
-@router.post("/password", status_code=204, responses=problems(401, 403, 413, 429))
+@router.post("/password", status_code=204, responses=problems(401, 403))
 async def change_password(
     *,
     body: PasswordChange,

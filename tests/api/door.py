@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import httpx2
 from fastapi import FastAPI
 
+from tests.api.documented import Document
+
 
 @dataclass(frozen=True)
 class Door:
@@ -17,5 +19,6 @@ class Door:
         """Make a client that sends these headers each time."""
         if self.app is not None:
             transport = httpx2.ASGITransport(self.app)
-            return httpx2.AsyncClient(transport=transport, base_url=self.url, headers=headers)
+            hooks = {"response": [Document(self.app).check]}
+            return httpx2.AsyncClient(transport=transport, base_url=self.url, headers=headers, event_hooks=hooks)
         return httpx2.AsyncClient(base_url=self.url, headers=headers, trust_env=False, verify=False, timeout=60)

@@ -1,7 +1,7 @@
 """What an attacker sends: to every operation that takes JSON, into every text of it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -23,6 +23,7 @@ from tests.api.attacks import Operation, Place, operations
 from tests.api.buyer import PAYMENT, Buyer, ready_buyer
 from tests.api.orders_double import OrdersDouble
 from tests.support.people import People
+from tests.support.prices import Prices
 from tests.support.shop import Shop
 
 INJECTIONS = (
@@ -75,12 +76,13 @@ async def document(guest: httpx2.AsyncClient) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def walked(document: dict[str, Any], buyer: Buyer) -> list[Operation]:
-    """Every operation, led to a cart, an order and a SKU that are there."""
+async def walked(document: dict[str, Any], buyer: Buyer, shop: Shop) -> AsyncIterator[list[Operation]]:
+    """Every operation, led to a cart, an order and a SKU that are there; what became a rule of prices ends with it."""
     order = await buyer.has_order("payment_required")
     found = list(operations(document, {"cart_id": str(buyer.cart_id), "order_id": str(order), "sku": buyer.sku}))
     assert len(found) > 10
-    return found
+    yield found
+    await Prices(shop).clear()
 
 
 @dataclass(frozen=True)
