@@ -18,6 +18,6 @@ SAYS = {
 """The statuses in which an event is no news; of all other events everything is."""
 
 
-@pytest.mark.parametrize(("said", "known"), product(Event, Status))
+@pytest.mark.parametrize(("said", "known"), list(product(Event, Status)))
 def test_an_event_is_no_news_only_where_the_payment_has_come_so_far(said: Event, known: Status) -> None:
     assert says_already(known, said) is (known in SAYS.get(said, set()))
