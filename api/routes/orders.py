@@ -33,7 +33,7 @@ _Lister = Annotated[Caller, Depends(OwnsByAccount(Scope.ORDERS_ANY))]
 _Payer = Annotated[Caller, Depends(Owns(Scope.ORDERS_PAY))]
 _Canceller = Annotated[Caller, Depends(Owns(Scope.ORDERS_CANCEL))]
 _POSITION = TypeAdapter(tuple[datetime, UUID])
-_ON_CHANGE = problems(401, 404, 409, 413) | {202: {"model": AcceptedOrder}}
+_ON_CHANGE = problems(401, 404, 409) | {202: {"model": AcceptedOrder}}
 
 
 @router.get("", responses=problems(401, 403))
@@ -84,7 +84,7 @@ async def get_order_timeline(order_id: UUID, resources: ResourcesDep, caller: _R
     return Page[TimelineEntry](items=entries)
 
 
-@router.post("/{order_id}/payments", status_code=201, responses=_ON_CHANGE | problems(402))
+@router.post("/{order_id}/payments", status_code=201, responses=_ON_CHANGE | problems(402, "payment_method_unavailable"))
 async def pay_order(
     *,
     order_id: UUID,

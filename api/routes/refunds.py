@@ -51,7 +51,7 @@ async def list_order_refunds(
 @router.post(
     "/{order_id}/refunds",
     status_code=201,
-    responses=problems(401, 403, 404, 409, 413) | {202: {"model": AcceptedOrder}},
+    responses=problems(401, 403, 404, 409, "currency_mismatch") | {202: {"model": AcceptedOrder}},
 )
 async def refund_order(
     *,
