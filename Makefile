@@ -12,7 +12,7 @@ TOOLS := $(VENV)/tools
 COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check proof bench bench-stock lock format clean
+.PHONY: help run test check proof bench bench-catalog bench-stock lock format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ proof: $(DEV_READY) ## Kills in numbers, fault tables and ratio gates (under 45 
 
 bench: $(RUN_READY) ## Orders a second, as ratios measured in one run (ARGS="--json --orders 200")
 	$(BIN)/everorder bench $(ARGS)
+
+bench-catalog: $(RUN_READY) ## Reads of the catalogue at 1,000 to 1,000,000 products, beside a bare handler (ARGS="--products 1000,10000")
+	$(BIN)/everorder bench-catalog $(ARGS)
 
 bench-stock: $(RUN_READY) ## Holds of stock a second by 64 buyers at once, beside pgbench (ARGS="--rounds 1")
 	$(BIN)/everorder bench-stock $(ARGS)

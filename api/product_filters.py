@@ -24,8 +24,7 @@ async def _attributes(request: Request, pairs: Sequence[str]) -> str | None:
     """Read attribute filters by the types of their attributes, as the JSON that a product has to contain."""
     if not pairs:
         return None
-    async with resources_of(request).statements() as session:
-        known = {row.name: row.type for row in await attributes.every(session)}
+    known = {row.name: row.type for row in await attributes.every(resources_of(request).single_reads)}
     return json.dumps(dict(_typed(known, *pair.split(":", 1)) for pair in pairs))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.reads import Reader, fetch
 from domain.errors import InUseError, NotFoundError
 from models.catalog import AttributeType
 
@@ -33,9 +34,9 @@ class AttributeRow:
     type: AttributeType
 
 
-async def every(session: AsyncSession) -> list[AttributeRow]:
+async def every(reader: Reader) -> list[AttributeRow]:
     """List all of them by name; there are few."""
-    return [AttributeRow(name, AttributeType(kind)) for name, kind in await session.execute(_ALL)]
+    return [AttributeRow(name, AttributeType(kind)) for name, kind in await fetch(reader, _ALL, {})]
 
 
 async def define(session: AsyncSession, name: str, kind: AttributeType) -> None:

@@ -1,0 +1,34 @@
+"""What reading the catalogue may cost beside a bare handler with the same bytes, and a hundred times as much to read.
+
+Ratios of one run: rates depend on the machine and its mood, and 8 at once share two cores with PostgreSQL and the load.
+`make bench-catalog` measures a million products, too.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.catalogue.measuring import Measured, measure
+from benchmarks.catalogue.questions import Read
+
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(420)]
+
+SMALL, LARGE = 1_000, 100_000
+LEAST_OF_BARE = {Read.DETAIL: 0.4, Read.LIST: 0.4}
+MOST_GROWTH = 3.0
+
+
+@pytest.fixture(scope="module")
+async def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    folder: Path = tmp_path_factory.mktemp("catalogue")
+    return await measure([SMALL, LARGE], folder, rounds=3, requests=200, tell=print)
+
+
+@pytest.mark.parametrize("read", LEAST_OF_BARE)
+async def test_a_read_keeps_its_share_of_the_rate_of_a_bare_handler(measured: Measured, read: Read) -> None:
+    assert measured.ratio(LARGE, read) >= LEAST_OF_BARE[read]
+
+
+@pytest.mark.parametrize("read", list(Read))
+async def test_a_read_takes_hardly_longer_in_a_shop_a_hundred_times_as_large(measured: Measured, read: Read) -> None:
+    assert measured.growth(read) <= MOST_GROWTH
