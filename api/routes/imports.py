@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from api.deps import Needs, OutboxDep, Read, ResourcesDep, Write
 from api.errors import InvalidRequestError
@@ -113,11 +113,14 @@ async def _keep(session: AsyncSession, wanted: NewImport, request: Request) -> N
 async def _pieces(request: Request) -> AsyncIterator[bytes]:
     """Gather what arrives to pieces of one size."""
     gathered = bytearray()
-    async for arrived in request.stream():
-        gathered += arrived
-        while len(gathered) >= _PIECE:
-            yield bytes(gathered[:_PIECE])
-            del gathered[:_PIECE]
+    try:
+        async for arrived in request.stream():
+            gathered += arrived
+            while len(gathered) >= _PIECE:
+                yield bytes(gathered[:_PIECE])
+                del gathered[:_PIECE]
+    except ClientDisconnect:
+        raise InvalidRequestError("The body did not arrive as a whole", "body") from None
     if gathered:
         yield bytes(gathered)
 

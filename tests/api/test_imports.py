@@ -1,6 +1,7 @@
 """Uploads of product files. That they are imported is for `tests/workflows`."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,11 +10,15 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
+from api.app import create_app
 from api.deps import Resources
 from api.middleware.body_limit import UPLOADS, BodyLimit
 from db.imports import files, staging
 from domain.merchandise import ImportState, Refusal
+from settings import Settings
 from tests.api.answers import body, locations, problem
+from tests.api.conftest import SERVICE_TOKEN
+from tests.api.orders_double import OrdersDouble
 from tests.support.shop import Shop
 from tests.support.shopify import content, plain
 
@@ -153,6 +158,68 @@ async def test_an_upload_is_begun_after_its_commit(
     await upload(staff)
     await resources.post.close()
     assert found == [("queued",)]
+
+
+@pytest.mark.in_process("breaks off in the middle")
+async def test_an_upload_that_breaks_off_leaves_nothing(app: FastAPI, shop: Shop) -> None:
+    before = await shop.run("SELECT count(*) FROM imports")
+    arriving: list[Message] = [
+        {"type": "http.request", "body": b"x" * 300_000, "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    statuses: list[int] = []
+
+    async def receive() -> Message:
+        return arriving.pop(0) if len(arriving) > 1 else arriving[0]
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await app(_scope(), receive, send)
+    assert statuses == [422]
+    assert await shop.run("SELECT count(*) FROM imports") == before
+
+
+@pytest.mark.in_process("has a limit of its own")
+async def test_an_upload_that_is_too_large_is_refused_and_nothing_is_kept(settings: Settings, shop: Shop) -> None:
+    before = await shop.run("SELECT count(*) FROM imports")
+
+    @asynccontextmanager
+    async def opens(settings: Settings) -> AsyncIterator[Resources]:
+        yield Resources(settings, shop.engine, OrdersDouble())
+
+    async def sent() -> AsyncIterator[bytes]:
+        for _ in range(10):
+            yield b"x" * 1_000
+
+    app = create_app(settings.model_copy(update={"max_import_bytes": 5_000}), services="catalog", opens=opens)
+    bearer = {"Authorization": f"Bearer {SERVICE_TOKEN}"}
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://shop.example") as client,
+    ):
+        for content in (b"x" * 5_001, sent()):
+            answer = await client.post(UPLOADS, content=content, headers=CSV | bearer)
+            problem(answer, 413, "payload_too_large")
+    assert await shop.run("SELECT count(*) FROM imports") == before
+
+
+def _scope() -> Scope:
+    headers = [(b"content-type", b"text/csv"), (b"authorization", f"Bearer {SERVICE_TOKEN}".encode())]
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": UPLOADS,
+        "raw_path": UPLOADS.encode(),
+        "query_string": b"",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("shop.example", 80),
+    }
 
 
 async def test_only_uploads_may_be_larger_than_other_bodies() -> None:
