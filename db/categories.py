@@ -51,6 +51,7 @@ DELETE FROM categories c
 WHERE c.id = :id
   AND NOT EXISTS (SELECT FROM categories WHERE parent_id = c.id)
   AND NOT EXISTS (SELECT FROM products WHERE category_id = c.id)
+  AND NOT EXISTS (SELECT FROM promotion_categories WHERE category_id = c.id)
 RETURNING id
 """)
 
@@ -133,13 +134,13 @@ async def remove(session: AsyncSession, slug: str) -> None:
 
     Raises:
         NotFoundError: there is none.
-        InUseError: products or other categories are in it.
+        InUseError: products or other categories are in it, or a promotion is about it.
     """
     found = await find(session, slug)
     if found is None:
         raise NotFoundError("no such category")
     if (await session.execute(_DELETE, {"id": found.id})).first() is None:
-        raise InUseError("there are products or categories in it")
+        raise InUseError("there are products or categories in it, or a promotion is about it")
 
 
 async def _parent(session: AsyncSession, slug: str | None) -> UUID | None:

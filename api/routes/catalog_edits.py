@@ -199,7 +199,7 @@ async def change_category(
 
 @router.delete("/categories/{slug}", status_code=204, responses=problems(401, 403, 404, 409))
 async def remove_category(slug: Slug, session: Write, _editor: _Editor) -> None:
-    """Remove a category that holds neither products nor other categories."""
+    """Remove a category that holds neither products nor other categories, and that no promotion is about."""
     await categories.one_at_a_time(session)
     await categories.remove(session, slug)
 

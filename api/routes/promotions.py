@@ -26,7 +26,7 @@ _Editor = Annotated[Caller, Depends(Needs(Scope.PRICES_WRITE))]
 _POSITION = TypeAdapter(tuple[str])
 
 
-@router.post("", status_code=201, responses=problems(401, 403, 409, 413))
+@router.post("", status_code=201, responses=problems(401, 403, "name_taken"))
 async def create_promotion(body: PromotionContent, response: Response, session: Write, editor: _Editor) -> Promotion:
     """Add a promotion. It holds for every cart at once."""
     try:
@@ -56,7 +56,7 @@ async def get_promotion(promotion_id: UUID, response: Response, session: Read, _
     return await _shown(session, promotion_id, response)
 
 
-@router.put("/{promotion_id}", responses=problems(401, 403, 404, 409, 412, 413, 428))
+@router.put("/{promotion_id}", responses=problems(401, 403, 404, "name_taken", "conflict", 412, 428))
 async def replace_promotion(
     *,
     promotion_id: UUID,
@@ -76,7 +76,7 @@ async def replace_promotion(
     return await _shown(session, promotion_id, response)
 
 
-@router.delete("/{promotion_id}", status_code=204, responses=problems(401, 403, 404, 409, 412, 428))
+@router.delete("/{promotion_id}", status_code=204, responses=problems(401, 403, 404, "in_use", 412, 428))
 async def remove_promotion(promotion_id: UUID, session: Write, editor: _Editor, version: IfMatch) -> None:
     """Remove a promotion that no order has ever used; any other can be made inactive."""
     await price_edits.touch(session, RuleKind.PROMOTION, promotion_id, version)

@@ -24,7 +24,7 @@ _Editor = Annotated[Caller, Depends(Needs(Scope.PRICES_WRITE))]
 _POSITION = TypeAdapter(tuple[str])
 
 
-@router.post("", status_code=201, responses=problems(401, 403, 409, 413))
+@router.post("", status_code=201, responses=problems(401, 403, "name_taken"))
 async def create_shipping_zone(
     body: ShippingZoneContent, response: Response, session: Write, editor: _Editor
 ) -> ShippingZone:
@@ -53,7 +53,7 @@ async def get_shipping_zone(zone_id: UUID, response: Response, session: Read, _e
     return await _shown(session, zone_id, response)
 
 
-@router.put("/{zone_id}", responses=problems(401, 403, 404, 409, 412, 413, 428))
+@router.put("/{zone_id}", responses=problems(401, 403, 404, "name_taken", 412, 428))
 async def replace_shipping_zone(
     *, zone_id: UUID, body: ShippingZoneContent, response: Response, session: Write, editor: _Editor, version: IfMatch
 ) -> ShippingZone:

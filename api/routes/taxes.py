@@ -24,7 +24,7 @@ _Editor = Annotated[Caller, Depends(Needs(Scope.PRICES_WRITE))]
 _POSITION = TypeAdapter(tuple[str, str])
 
 
-@router.post("", status_code=201, responses=problems(401, 403, 409, 413))
+@router.post("", status_code=201, responses=problems(401, 403, "name_taken"))
 async def create_tax_rule(body: TaxRuleContent, response: Response, session: Write, editor: _Editor) -> TaxRule:
     """Add the tax of a country or region. It holds for every cart that goes there, at once."""
     rule = await tax_rules.create(session, body.columns())
@@ -51,7 +51,7 @@ async def get_tax_rule(rule_id: UUID, response: Response, session: Read, _editor
     return await _shown(session, rule_id, response)
 
 
-@router.put("/{rule_id}", responses=problems(401, 403, 404, 409, 412, 413, 428))
+@router.put("/{rule_id}", responses=problems(401, 403, 404, "name_taken", 412, 428))
 async def replace_tax_rule(
     *, rule_id: UUID, body: TaxRuleContent, response: Response, session: Write, editor: _Editor, version: IfMatch
 ) -> TaxRule:

@@ -191,6 +191,26 @@ async def test_promotion_that_orders_use_keeps_its_count_and_can_not_be_removed(
     assert (kept["uses"], kept["use_limit"], kept["active"]) == (2, 2, False)
 
 
+async def test_category_that_a_promotion_is_about_is_renamed_with_it_and_not_removed(
+    staff: httpx2.AsyncClient,
+) -> None:
+    category = await staff.post("/v1/categories", json={"slug": "cups", "name": "Cups"})
+    about = PERCENT | {"target": {"skus": [], "categories": ["cups"]}}
+    created = await staff.post("/v1/promotions", json=about)
+    path = created.headers["location"]
+    assert body(created, 201)["target"] == about["target"]
+
+    problem(await staff.delete("/v1/categories/cups"), 409, "in_use")
+    renamed = await staff.patch(
+        "/v1/categories/cups", json={"slug": "mugs"}, headers={"If-Match": category.headers["etag"]}
+    )
+    body(renamed)
+    assert body(await staff.get(path))["target"] == {"skus": [], "categories": ["mugs"]}
+
+    body(await staff.put(path, json=PERCENT, headers={"If-Match": "*"}))
+    assert (await staff.delete("/v1/categories/mugs")).status_code == 204
+
+
 async def test_cart_explains_every_part_of_its_total_and_of_its_lines(staff: httpx2.AsyncClient, buyer: Buyer) -> None:
     for kind, content in KINDS:
         body(await staff.post(f"/v1/{kind}", json=content), 201)
