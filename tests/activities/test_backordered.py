@@ -7,6 +7,7 @@ from temporalio.exceptions import ApplicationError
 
 from contracts.orders import OrderStep, PlaceOrder
 from contracts.shipments import BeginShipment, ShipmentStep
+from db import stock
 from domain.order_states import OrderStatus
 from tests.support.steps import Steps, attempt, authorise, cancel, capture, insist, reverse
 from tests.support.stock import allow, awaited, receive
@@ -32,10 +33,20 @@ async def ship(steps: Steps, order: PlaceOrder) -> int:
     return int(str((await steps.shop.run(held, id=step.shipment_id))[0][0]))
 
 
+async def unshipped(steps: Steps) -> tuple[int, int]:
+    """Read what was sold and lies there, and what was sold and does not."""
+    async with steps.sessions() as session:
+        found = await stock.find(session, steps.sku)
+    assert found is not None
+    return found.sold_unshipped, found.backordered
+
+
 async def test_what_an_order_waits_for_is_shipped_when_it_has_come_and_not_before(steps: Steps) -> None:
     order = await placed(steps)
     assert await awaited(steps.shop, steps.sku) == [(order.order_id, 1, "committed")]
+    assert await unshipped(steps) == (1, 1)
     assert await ship(steps, order) == 1
+    assert await unshipped(steps) == (0, 1)
     with pytest.raises(ApplicationError) as refused:
         await ship(steps, order)
     assert refused.value.type == "everorder.shipment_too_large"
@@ -44,7 +55,9 @@ async def test_what_an_order_waits_for_is_shipped_when_it_has_come_and_not_befor
     await receive(steps.shop, steps.sku, 4)
 
     assert await awaited(steps.shop, steps.sku) == []
+    assert await unshipped(steps) == (1, 0)
     assert await ship(steps, order) == 1
+    assert await unshipped(steps) == (0, 0)
     assert (await steps.snapshot(order)).status is OrderStatus.SHIPPED
     assert await steps.stock(steps.sku) == (3, 0)
 
