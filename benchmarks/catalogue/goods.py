@@ -12,7 +12,7 @@ import asyncpg
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _BATCH = 10_000
-_LISTED = "products", "variants", "prices"
+_LISTED = "products", "variants", "prices", "stock_levels"
 
 _DRAW = """
 CREATE OR REPLACE FUNCTION draw(number bigint, salt bigint, sides bigint) RETURNS bigint

@@ -16,9 +16,11 @@ ALTER TEXT SEARCH CONFIGURATION product_words
 """,
 )
 
+# A plan is made for each call: one that was made for an empty table would be kept for a full one.
 # What is right already is not written again. The caller holds the lock of the category tree (db/categories.py).
 _PLACE = """
-CREATE FUNCTION place_products(changed uuid[]) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION place_products(changed uuid[]) RETURNS void LANGUAGE sql
+SET plan_cache_mode = force_custom_plan AS $$
     WITH RECURSIVE above (product_id, category_id) AS (
         SELECT id, category_id FROM products WHERE id = ANY (changed) AND status = 'active' AND category_id IS NOT NULL
         UNION
@@ -71,7 +73,8 @@ CREATE FUNCTION lexeme(word text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL S
 RETURN '''' || replace(replace(word, '\', '\\'), '''', '''''') || ''''
 """,
     """
-CREATE FUNCTION describe_products(changed uuid[]) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION describe_products(changed uuid[]) RETURNS void LANGUAGE sql
+SET plan_cache_mode = force_custom_plan AS $$
     DELETE FROM product_words w USING products p
     WHERE w.product_id = ANY (changed) AND p.id = w.product_id AND p.status <> 'active';
 
@@ -172,17 +175,28 @@ END $$
 # Only what was not to be had before and is now: holds and sales pass by.
 _BACK_IN_STOCK = (
     """
-CREATE FUNCTION back_in_stock() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE product uuid := (SELECT product_id FROM variants WHERE sku = NEW.sku);
+CREATE FUNCTION stock_came() RETURNS trigger LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
+DECLARE back uuid[] := ARRAY(
+    SELECT DISTINCT v.product_id FROM came c JOIN variants v ON v.sku = c.sku WHERE c.on_hand > c.reserved
+);
 BEGIN
-    UPDATE listings SET sold_out = false WHERE product_id = product AND sold_out;
-    UPDATE listed_prices SET sold_out = false WHERE product_id = product AND sold_out;
+    UPDATE listings SET sold_out = false WHERE product_id = ANY (back) AND sold_out;
+    UPDATE listed_prices SET sold_out = false WHERE product_id = ANY (back) AND sold_out;
+    RETURN NULL;
+END $$
+""",
+    """
+CREATE FUNCTION back_in_stock() RETURNS trigger LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
+DECLARE back uuid := (SELECT product_id FROM variants WHERE sku = NEW.sku);
+BEGIN
+    UPDATE listings SET sold_out = false WHERE product_id = back AND sold_out;
+    UPDATE listed_prices SET sold_out = false WHERE product_id = back AND sold_out;
     RETURN NULL;
 END $$
 """,
     """
 CREATE TRIGGER stock_levels_insert_listed AFTER INSERT ON stock_levels
-FOR EACH ROW WHEN (NEW.on_hand > NEW.reserved) EXECUTE FUNCTION back_in_stock()
+REFERENCING NEW TABLE AS came FOR EACH STATEMENT EXECUTE FUNCTION stock_came()
 """,
     """
 CREATE TRIGGER stock_levels_update_listed AFTER UPDATE ON stock_levels
