@@ -84,7 +84,9 @@ async def get_order_timeline(order_id: UUID, resources: ResourcesDep, caller: _R
     return Page[TimelineEntry](items=entries)
 
 
-@router.post("/{order_id}/payments", status_code=201, responses=_ON_CHANGE | problems(402, "payment_method_unavailable"))
+@router.post(
+    "/{order_id}/payments", status_code=201, responses=_ON_CHANGE | problems(402, "payment_method_unavailable")
+)
 async def pay_order(
     *,
     order_id: UUID,
