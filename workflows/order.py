@@ -92,6 +92,7 @@ class OrderWorkflow:
             await self._payment.take()
         self._checked_out = True
         await self._fulfilment.go_on()
+        await self._payment.collect()
         while not self._ended():
             await self._next_command()
         await progress.messages.finish(owed=not progress.stands(OrderStatus.CANCELLED))

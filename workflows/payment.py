@@ -145,19 +145,22 @@ class Payment:
     async def collect(self) -> None:
         """Take what is paid at delivery, once everything has arrived: whoever has handed it over has the money."""
         progress, order = self._progress, self._progress.known
-        reserved = order.payment_status is PaymentStatus.AUTHORISED
-        if not (order.capture is CapturePolicy.DELIVERY and reserved and progress.stands(OrderStatus.DELIVERED)):
+        if order.capture is not CapturePolicy.DELIVERY or not progress.stands(OrderStatus.DELIVERED):
             return
-        request = CapturePayment(order.order_id, order.payment_attempt, order.total)
-        answer = await progress.ask_provider(
-            PaymentActivities.capture, request, f"Take {order.total}, paid at delivery"
-        )
-        if answer is not None and answer.decision is PaymentDecision.APPROVED:
-            await progress.surely_record(OrderActivities.note_collected, progress.step, "Its money is here")
-        else:
+        if order.payment_status is PaymentStatus.AUTHORISED and not await self._collected():
             await progress.flag(
                 FlagOrder(order.order_id, needs_operator=True, reason="capture_declined", actor=_SYSTEM)
             )
+        elif order.payment_status in {PaymentStatus.AUTHORISED, PaymentStatus.CAPTURED}:
+            await progress.surely_record(OrderActivities.note_collected, progress.step, "Its money is here")
+
+    async def _collected(self) -> bool:
+        order = self._progress.known
+        request = CapturePayment(order.order_id, order.payment_attempt, order.total)
+        answer = await self._progress.ask_provider(
+            PaymentActivities.capture, request, f"Take {order.total}, paid at delivery"
+        )
+        return answer is not None and answer.decision is PaymentDecision.APPROVED
 
     async def look_up(self) -> None:
         """Look at the provider what has become of the payment, and go on where the buyer's bank has answered."""

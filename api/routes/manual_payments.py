@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1", tags=["payments"], route_class=IdempotentRoute)
 
 _Cashier = Annotated[Caller, Depends(Needs(Scope.PAYMENTS_CONFIRM))]
 _POSITION = TypeAdapter(tuple[datetime, UUID])
-_ON_CONFIRMATION = problems(401, 403, 404, 409, 413)
+_ON_CONFIRMATION = problems(401, 403, 404, "amount_mismatch", "receipt_used", "illegal_transition")
 
 log = structlog.get_logger()
 

@@ -20,6 +20,7 @@ from contracts.orders import (
     order_workflow_id,
 )
 from contracts.queues import TaskQueue
+from db import orders
 from domain.captures import CapturePolicy
 from domain.errors import AmountMismatchError, IllegalStepError, ReceiptUsedError
 from domain.manual_payments import Confirmation
@@ -27,6 +28,7 @@ from domain.order_states import OrderStatus, PaymentStatus
 from domain.payment_methods import PaymentWay
 from domain.transfer_references import is_transfer_reference
 from tests.support.confirming import owed, paid_back, received
+from tests.support.gates import Gate
 from tests.support.world import WAIT, World
 from workers.wiring import WORK
 
@@ -281,6 +283,29 @@ async def test_cash_is_promised_at_placement_and_taken_when_everything_has_arriv
     assert (row.status, row.payment_status) == (OrderStatus.DELIVERED, PaymentStatus.CAPTURED)
     assert (await world.events(order.order_id))[-2:] == ["delivered", "payment_collected"]
     assert await world.stock(sku) == (3, 0)
+    assert await broken(world, order) == []
+
+
+async def test_cash_is_taken_also_where_the_workflow_was_lost_right_after_the_delivery(world: World) -> None:
+    order, _ = await order_by(world, CASH)
+    gate = Gate("payments.capture", "before")
+    async with world.working({TaskQueue.PAYMENTS: gate.apply(WORK[TaskQueue.PAYMENTS](world.resources))}):
+        await world.place(order)
+        await world.client.ship(order.order_id, Ship(), wait=WAIT)
+        delivering = asyncio.create_task(world.client.mark_delivered(order.order_id, MarkDelivered(), wait=WAIT))
+        await gate.reached.wait()
+        await handle(world, order).terminate()
+        gate.opened.set()
+        await asyncio.wait({delivering})
+    assert delivering.exception() is not None
+    async with world.working():
+        async with world.sessions.begin() as session:
+            await world.client.resume(await orders.restart(session, order.order_id))
+        await until_paid(world, order, PaymentStatus.CAPTURED)
+        while "payment_collected" not in await world.events(order.order_id):  # noqa: ASYNC110 - it is in the database
+            await asyncio.sleep(0.02)
+
+    assert await world.operations(order.order_id) == {"authorise:1": "succeeded", "capture:1": "succeeded"}
     assert await broken(world, order) == []
 
 
