@@ -50,6 +50,15 @@ UPDATE orders SET email = NULL, phone = NULL, payment_method = NULL,
 WHERE id = ANY(CAST(:orders AS uuid[]))
 """),
     text("UPDATE order_notes SET text = '' WHERE order_id = ANY(CAST(:orders AS uuid[])) AND text <> ''"),
+    # What names money in a bank's books may name its owner; a digest still tells that it was counted.
+    text("""
+UPDATE manual_payments SET receipt = encode(sha256(convert_to(receipt, 'UTF8')), 'hex')
+WHERE order_id = ANY(CAST(:orders AS uuid[])) AND receipt IS NOT NULL
+"""),
+    text("""
+UPDATE manual_refunds SET receipt = encode(sha256(convert_to(receipt, 'UTF8')), 'hex')
+WHERE order_id = ANY(CAST(:orders AS uuid[])) AND receipt IS NOT NULL
+"""),
     text("UPDATE shipments SET tracking_number = '' WHERE order_id = ANY(CAST(:orders AS uuid[]))"),
     text("""
 UPDATE notifications SET state = 'dropped', claimed_until = NULL

@@ -226,6 +226,11 @@ async def live_through(ada: Ada) -> None:
         await world.settled(order)
         assert await world.message_states(order) == ["refused"]
         await delivered(world, order)
+        await world.shop.run(
+            "INSERT INTO manual_payments (reference, key, order_id, amount, currency, state, receipt) VALUES"
+            " ('RF-of-her', 'RF-of-her', :id, 1000, 'GBP', 'received', 'from ADA BYRON-LOVELACE, 23 November')",
+            id=order,
+        )
 
         # A declined card, another one, and a cancellation that says who she is.
         cart, _ = await ada.cart()
@@ -261,6 +266,7 @@ async def test_erased_person_has_left_no_trace(scene: Scene, capfd: pytest.Captu
         "addresses.line1",
         "carts.billing_address",
         "carts.email",
+        "manual_payments.receipt",
         "order_notes.text",
         "orders.email",
         "orders.shipping_address",
