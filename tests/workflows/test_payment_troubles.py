@@ -137,8 +137,7 @@ async def test_order_between_two_retries_is_resumed_and_goes_on_with_the_next(
 # Disputes ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shipped", [False, True])
-@pytest.mark.parametrize("how", ["won", "lost"])
+@pytest.mark.parametrize(("how", "shipped"), [("won", True), ("lost", False)])
 async def test_dispute_calls_an_operator_who_is_needed_for_as_long_as_it_is_not_won(
     world: World, sandbox: SandboxForTests, how: str, *, shipped: bool
 ) -> None:
