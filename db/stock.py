@@ -44,7 +44,7 @@ class Stock:
 
     sku: str
     levels: tuple[Level, ...]
-    sold_unshipped: int
+    sold_unshipped: int | None
     backordered: int
     backorder_limit: int
     low_stock_at: int | None
@@ -92,7 +92,7 @@ SELECT v.sku, coalesce(p.backordered, 0) AS backordered, coalesce(p.backorder_li
        p.low_stock_at, (
            SELECT json_agg(json_build_array(s.location, s.on_hand, s.reserved, l.active) ORDER BY s.location)
            FROM stock_levels s JOIN locations l ON l.code = s.location WHERE s.sku = v.sku
-       ) AS levels, (
+       ) AS levels, CASE WHEN CAST(:everything AS boolean) THEN (
            SELECT coalesce(sum(bought.quantity - sent.quantity), 0)::bigint
            FROM (SELECT DISTINCT order_id FROM order_lines WHERE sku = v.sku AND shipped_quantity < quantity) o
            CROSS JOIN LATERAL (
@@ -103,7 +103,7 @@ SELECT v.sku, coalesce(p.backordered, 0) AS backordered, coalesce(p.backorder_li
                SELECT sum(shipped_quantity) AS quantity FROM order_lines l
                WHERE l.order_id = o.order_id AND l.sku = v.sku
            ) sent
-       ) AS sold_unshipped
+       ) END AS sold_unshipped
 FROM variants v LEFT JOIN stock_policies p ON p.sku = v.sku
 WHERE v.sku = :sku
 """)
@@ -192,9 +192,12 @@ SELECT sku, requested, available FROM ({_LEFT}) AS remaining WHERE available < r
 """)  # noqa: S608 - our own words
 
 
-async def find(session: AsyncSession, sku: str) -> Stock | None:
-    """Look up the stock of a SKU, or return None when there is no such SKU."""
-    row = (await session.execute(_STOCK, {"sku": sku})).one_or_none()
+async def find(session: AsyncSession, sku: str, *, everything: bool = True) -> Stock | None:
+    """Look up the stock of a SKU, or return None when there is no such SKU.
+
+    What is not shipped yet is counted over every such order, and only if `everything` is wanted.
+    """
+    row = (await session.execute(_STOCK, {"sku": sku, "everything": everything})).one_or_none()
     if row is None:
         return None
     levels = tuple(Level(*level) for level in row.levels or ())

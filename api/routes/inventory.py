@@ -78,7 +78,7 @@ async def list_stock_movements(
     sku: Sku, session: Read, _: _Reader, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[StockMovement]:
     """List what changed the stock of a SKU, newest first."""
-    if await stock.find(session, sku) is None:
+    if await stock.find(session, sku, everything=False) is None:
         raise NotFoundError("no such SKU")
     position = stock.NEWEST if cursor is None else decode(cursor, _MOVEMENT_POSITION)
     page, last = cut(await stock.movements(session, sku, limit=limit + 1, before=position), limit)
@@ -114,10 +114,11 @@ async def list_stock_alerts(
 @router.get("/stock/{sku:path}", dependencies=[PUBLIC], responses=problems(401, 404))
 async def get_stock(sku: Sku, session: Read, caller: CallerDep) -> Stock:
     """Tell how much of a SKU may still be sold; staff also see where it lies, what is held, sold and awaited."""
-    found = await stock.find(session, sku)
+    for_staff = caller.may(Scope.STOCK_READ)
+    found = await stock.find(session, sku, everything=for_staff)
     if found is None:
         raise NotFoundError("no such SKU")
-    return Stock.of(found, for_staff=caller.may(Scope.STOCK_READ))
+    return Stock.of(found, for_staff=for_staff)
 
 
 @router.get("/locations", responses=problems(401, 403))

@@ -10,7 +10,7 @@ import asyncpg
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 BUYERS = 64
-ORDERS_A_BUYER = 2_000
+ORDERS_A_BUYER = 1_000
 OTHERS = 1_000
 BASKET = 10
 HOT = "HOT"

@@ -19,7 +19,7 @@ from benchmarks.stock.goods import BUYERS, PLENTY, SCARCE, Books, Connection, Cr
 from db import migrations
 
 ROUNDS = 3
-SECONDS = 6.0
+SECONDS = 5.0
 _PROCESSES = 2
 _DATABASE = "stock"
 

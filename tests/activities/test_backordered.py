@@ -33,7 +33,7 @@ async def ship(steps: Steps, order: PlaceOrder) -> int:
     return int(str((await steps.shop.run(held, id=step.shipment_id))[0][0]))
 
 
-async def unshipped(steps: Steps) -> tuple[int, int]:
+async def unshipped(steps: Steps) -> tuple[int | None, int]:
     """Read what was sold and lies there, and what was sold and does not."""
     async with steps.sessions() as session:
         found = await stock.find(session, steps.sku)

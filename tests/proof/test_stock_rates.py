@@ -10,7 +10,7 @@ import pytest
 from benchmarks.stock.goods import SCARCE, Crowd
 from benchmarks.stock.measuring import ROUNDS, SECONDS, Measured, measure
 
-pytestmark = [pytest.mark.proof, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(420)]
 
 LEAST_OF_PGBENCH = 0.5
 
