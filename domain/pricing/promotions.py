@@ -105,21 +105,24 @@ def offered(promotions: Sequence[Promotion], codes: frozenset[str], at: datetime
 
 
 def apply_best(
-    lines: Sequence[PricedLine], promotions: Sequence[Promotion], shipping_price: Callable[[int], int]
+    lines: Sequence[PricedLine], promotions: Sequence[Promotion], shipping_price: Callable[[int], int | None]
 ) -> list[AppliedPromotion]:
     """Find the way to apply promotions that saves the buyer most, and return what each takes off.
 
-    `shipping_price` tells what shipping costs for goods of a value, as free shipping saves just that. Of ways that save
-    the same, the one that combines is taken, then the first by code. Lines have to be in order of their rank.
+    `shipping_price` tells what shipping costs for goods of a value, as free shipping saves just that; None where they
+    can not be sent, which is a way only if there is no other. Of ways that save the same, the one that combines is
+    taken, then the first by code. Lines have to be in order of their rank.
     """
     together = sorted((each for each in promotions if each.combines), key=_precedence)
     alone = sorted((each for each in promotions if not each.combines), key=_precedence)
     ways = [_apply(lines, way) for way in (together, *([each] for each in alone))]
     value = sum(line.amount for line in lines)
 
-    def cost(way: Sequence[AppliedPromotion]) -> int:
+    def cost(way: Sequence[AppliedPromotion]) -> tuple[bool, int]:
         goods = value - sum(each.discount for each in way)
-        return goods + (0 if any(each.frees_shipping for each in way) else shipping_price(goods))
+        carriage = shipping_price(goods)
+        freed = any(each.frees_shipping for each in way)
+        return carriage is None, goods + (0 if freed or carriage is None else carriage)
 
     return min(ways, key=cost)
 

@@ -73,8 +73,11 @@ def quote(
     applied = apply_best(priced, promotions, lambda value: _shipping(shipping, priced, value))
     discounts = [sum(parts) for parts in zip(*(each.by_line for each in applied), strict=True)] or [0] * len(priced)
     values = [line.amount - discount for line, discount in zip(priced, discounts, strict=True)]
-    freed = any(each.frees_shipping for each in applied)
-    carriage = 0 if freed else _shipping(shipping, priced, sum(values))
+    carriage = _shipping(shipping, priced, sum(values))
+    if carriage is None:
+        raise UnshippableError(shipping.code if shipping else "")
+    if any(each.frees_shipping for each in applied):
+        carriage = 0
 
     taxed = [(line.tax_category, value) for line, value in zip(priced, values, strict=True)]
     *line_taxes, carriage_tax = taxes(tax, [*taxed, (shipping.tax_category if shipping else "", carriage)])
@@ -98,10 +101,9 @@ def quote(
     )
 
 
-def _shipping(method: ShippingMethod | None, lines: Sequence[PricedLine], value: int) -> int:
+def _shipping(method: ShippingMethod | None, lines: Sequence[PricedLine], value: int) -> int | None:
+    """Price the shipping of goods of a value; None where they can not be sent this way."""
     if method is None or not lines:
         return 0
     price = method.price(weight=sum(line.weight * line.quantity for line in lines), value=value)
-    if price is None:
-        raise UnshippableError(method.code)
-    return price.amount
+    return None if price is None else price.amount

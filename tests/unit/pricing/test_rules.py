@@ -109,6 +109,24 @@ def test_parcel_that_the_method_does_not_take_is_priced_without_it_and_says_so()
     assert price.quote.total == Money(6000, "GBP")
 
 
+def test_parcel_that_fits_only_with_a_discount_is_sent_with_it() -> None:
+    half = rules_of([Promotion("HALF", PercentOff(5000), combines=False)], POST)
+
+    price = half.price([MUG, MUG, MUG], "GBP", Choice(("HALF",), "post"))
+
+    assert price.shipping_problem is None
+    assert (price.quote.discount.amount, price.quote.total.amount) == (3000, 3399)
+
+
+def test_free_shipping_sends_no_parcel_that_the_method_does_not_take() -> None:
+    free = rules_of([Promotion("FREE", FreeShipping())], POST)
+
+    price = free.price([MUG, MUG, MUG], "GBP", Choice(("FREE",), "post"))
+
+    assert price.shipping_problem is AdjustmentProblem.SHIPPING_UNAVAILABLE
+    assert price.codes == {}
+
+
 def test_promotion_that_was_used_up_meanwhile_changes_nothing_any_more() -> None:
     rules = rules_of([Promotion("TENTH", PercentOff(1000)), Promotion("PENNY", AmountOff(Money(1, "GBP")))])
     choice = Choice(("TENTH", "PENNY"))
