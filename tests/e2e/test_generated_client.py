@@ -41,7 +41,8 @@ def client(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("client")
     document = httpx2.get(f"{stack.api_url}/openapi.json", trust_env=False, verify=False)
     (folder / "openapi.json").write_bytes(document.content)
-    (folder / "config.yaml").write_text("post_hooks: []\n", encoding="utf-8")
+    overrides = {"text/csv": "application/octet-stream"}  # to the generator a table is a file as any other
+    (folder / "config.yaml").write_text(json.dumps({"post_hooks": [], "content_type_overrides": overrides}))
     generate = [GENERATOR / "openapi-python-client", "generate", "--path", "openapi.json", "--config", "config.yaml"]
     run(*generate, "--meta", "none", "--output-path", "everorder_client", "--fail-on-warning", folder=folder)
     return folder
