@@ -38,7 +38,7 @@ ORDER BY l.priority, l.code
 # A level that was made a moment ago may be another's: whoever made it serves those who wait.
 _FILL = text(f"""
 WITH level AS (
-    SELECT sku, on_hand - reserved AS available FROM stock_levels
+    SELECT sku, on_hand, reserved, on_hand - reserved AS available FROM stock_levels
     WHERE location = :location AND sku = ANY (CAST(:skus AS text[])) AND on_hand > reserved
     ORDER BY sku
     FOR UPDATE SKIP LOCKED
@@ -56,7 +56,8 @@ WITH level AS (
 ), total AS (
     SELECT sku, sum(quantity)::bigint AS quantity FROM given GROUP BY sku
 ), sold AS (
-    UPDATE stock_levels s SET on_hand = s.on_hand - t.quantity FROM total t
+    UPDATE stock_levels s SET on_hand = v.on_hand - t.quantity, reserved = v.reserved
+    FROM total t JOIN level v ON v.sku = t.sku
     WHERE s.sku = t.sku AND s.location = :location
 ), counted AS (
     UPDATE stock_policies p SET backordered = p.backordered - t.quantity FROM total t WHERE p.sku = t.sku

@@ -24,7 +24,7 @@ class StockPolicy(SQLModel, table=True):
         CheckConstraint("backorder_limit >= 0", name="stock_policies_backorder_limit"),
         CheckConstraint("backordered >= 0", name="stock_policies_backordered"),
         CheckConstraint("low_stock_at >= 0", name="stock_policies_low_stock_at"),
-        Index("stock_policies_waiting", "sku", postgresql_where=text("backordered > 0")),
+        # Every backorder rewrites the row, as every hold does its level.
         {"postgresql_with": {"fillfactor": 50}},
     )
 

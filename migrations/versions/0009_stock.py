@@ -64,7 +64,6 @@ def _policies() -> None:
         sa.PrimaryKeyConstraint("sku"),
         postgresql_with={"fillfactor": 50},
     )
-    op.create_index("stock_policies_waiting", "stock_policies", ["sku"], postgresql_where=sa.text("backordered > 0"))
 
 
 def _backorders() -> None:
