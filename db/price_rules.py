@@ -104,19 +104,14 @@ class CartRules:
         return self.rules.price(self.lines(rows), self.cart.currency, self.choice)
 
 
-async def of_cart(
-    session: AsyncSession,
-    cart: CartRow,
-    rows: Iterable[CartLineRow | PricedCartLine] = (),
-    codes: Sequence[str] | None = None,
-) -> CartRules:
-    """Read what prices a cart with these lines; `codes` are looked up in the place of the cart's own."""
+async def of_cart(session: AsyncSession, cart: CartRow, rows: Iterable[CartLineRow | PricedCartLine]) -> CartRules:
+    """Read what prices a cart with these lines."""
     address = cart.shipping_address or {}
     values = {
         "cart": cart.id,
         "customer": cart.customer_id,
         "email": cart.email,
-        "codes": list(cart.promotion_codes if codes is None else codes),
+        "codes": list(cart.promotion_codes),
         "categories": list({row.category_id for row in rows if row.category_id is not None}),
         "country": address.get("country") or "",
         "region": (address.get("region") or "").upper(),
