@@ -174,6 +174,20 @@ async def test_attempt_that_was_given_up_without_an_order_is_stale(steps: Steps)
     assert await steps.shop.run("SELECT count(*) FROM orders WHERE cart_id = :id", id=order.cart_id) == [(0,)]
 
 
+async def test_cart_that_expired_or_went_into_another_one_after_its_checkout_was_asked_for_makes_no_order(
+    steps: Steps,
+) -> None:
+    order = await steps.buyer()
+    await steps.shop.run("UPDATE carts SET status = 'expired' WHERE id = :id", id=order.cart_id)
+
+    with pytest.raises(ApplicationError) as refused:
+        await attempt(steps.orders.open, order)
+
+    assert (refused.value.type, refused.value.non_retryable) == ("everorder.cart_expired", True)
+    assert await steps.stock(steps.sku) == (10, 0)
+    assert await steps.shop.run("SELECT count(*) FROM orders WHERE cart_id = :id", id=order.cart_id) == [(0,)]
+
+
 async def test_cart_that_is_an_order_already_makes_no_other(steps: Steps) -> None:
     order = await steps.placed()
 
