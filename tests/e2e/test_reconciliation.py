@@ -14,6 +14,7 @@ from contracts.schedules import RECONCILIATION
 from db.audit.checks import Finding
 from domain.order_states import OrderStatus
 from tests.e2e.lone_world import LoneWorld, lone_world
+from tests.support.confirming import received
 from tests.support.postgres import PostgresForTests
 from tests.support.reconciling import reconcile
 from tests.support.temporal import plain_client, running_temporal
@@ -117,6 +118,30 @@ async def test_a_round_changes_nothing_in_a_healthy_shop(lone: LoneWorld, world:
         assert await world.shop.contents() == before
         assert (await world.provider.find(foreign)).state == "authorised"
         assert await broken(world) == {}
+
+
+async def test_a_round_leaves_orders_alone_whose_money_people_confirm(world: World) -> None:
+    async with world.working():
+        waiting, paid, promised = [
+            await ready(world, card=way) for way in ("bank_transfer",) * 2 + ("cash_on_delivery",)
+        ]
+        for one in (waiting, paid, promised):
+            await world.place(one)
+        await received(world, paid)
+        await stands(world, paid, OrderStatus.PLACED)
+
+        found = await reconcile(world)
+
+    assert (found.healed, found.findings) == (0, [])
+    assert found.sums["GBP"] == {
+        "provider_captured": 2000,
+        "provider_refunded": 0,
+        "books_captured": 2000,
+        "books_refunded": 0,
+    }
+    assert (await world.order(waiting.order_id)).status is OrderStatus.PAYMENT_REQUIRED
+    report = await audit(world.sessions, settled=True, provider=world.providers, orders_client=world.client)
+    assert report.broken_checks == {}
 
 
 async def test_payments_of_another_installation_on_the_same_account_are_left_alone(
