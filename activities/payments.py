@@ -90,6 +90,10 @@ class PaymentActivities(contract.PaymentActivities):
         None: the operation was finished or fenced before the reference could be noted.
         """
         provider, reference = self._of(operation), operation.reference
+        if reference is not None:
+            found = await provider.find(reference)
+            if found.state is not ProviderPaymentState.PREPARED:
+                return found
         means = await self._kept.means(provider, operation, request)
         if reference is None:
             prepared = await provider.prepare(
@@ -99,10 +103,6 @@ class PaymentActivities(contract.PaymentActivities):
                 reference = await payments.attach(session, operation.key, prepared)
             if reference is None:
                 return None
-        else:
-            found = await provider.find(reference)
-            if found.state is not ProviderPaymentState.PREPARED:
-                return found
         try:
             return await provider.authorise(_key(operation), reference, means.method, off_session=request.off_session)
         except ProviderRefusedError:
