@@ -1,7 +1,7 @@
 """`python -m benchmarks.stock.buyers`: buyers who hold stock with the product's code, each one hold after the other.
 
-Given an address, a crowd, the first buyer's number, how many they are and for how many seconds, it prints how many
-holds there were and how many were refused.
+Given an address, a crowd, the first buyer's number, how many they are and for how many seconds, it says `ready`, waits
+for a line, and prints how many holds there were and how many were refused.
 """
 
 import asyncio
@@ -24,6 +24,8 @@ async def buy(url: str, crowd: Crowd, first: int, buyers: int, seconds: float) -
     done = Counter[str](held=0, refused=0)
     sessions = single_statements(create_sessions(engine))
     await asyncio.gather(*(_warm_up(sessions, crowd, buyer) for buyer in range(first, first + buyers)))
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
     until = perf_counter() + seconds
     async with asyncio.TaskGroup() as group:
         for buyer in range(first, first + buyers):

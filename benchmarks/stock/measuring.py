@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from db import migrations
 
 ROUNDS = 3
 SECONDS = 5.0
-_PROCESSES = 2
+_PROCESSES = 4
 _DATABASE = "stock"
 
 Tell = Callable[[str], None]
@@ -126,15 +126,23 @@ async def _sell_out(stand: Stand, measured: Measured) -> None:
 
 
 async def _lap(url: str, crowd: Crowd, seconds: float) -> Counter[str]:
+    """Have every buyer hold at the same time."""
     share = BUYERS // _PROCESSES
-    laps = [_process(url, crowd, number * share, share, seconds) for number in range(_PROCESSES)]
-    return sum(await asyncio.gather(*laps), Counter[str]())
+    begun = [_begin(url, crowd, number * share, share, seconds) for number in range(_PROCESSES)]
+    processes = await asyncio.gather(*begun)
+    return sum(await asyncio.gather(*map(_outcome, processes)), Counter[str]())
 
 
-async def _process(url: str, crowd: Crowd, first: int, buyers: int, seconds: float) -> Counter[str]:
+async def _begin(url: str, crowd: Crowd, first: int, buyers: int, seconds: float) -> Process:
     command = (sys.executable, "-P", "-m", "benchmarks.stock.buyers", url, crowd.name, str(first), str(buyers))
-    process = await asyncio.create_subprocess_exec(*command, str(seconds), stdout=PIPE, stderr=PIPE)
-    said, failed = await process.communicate()
+    process = await asyncio.create_subprocess_exec(*command, str(seconds), stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    if process.stdout is not None:
+        await process.stdout.readline()
+    return process
+
+
+async def _outcome(process: Process) -> Counter[str]:
+    said, failed = await process.communicate(b"go\n")
     if process.returncode:
         raise BenchError(f"the buyers have failed: {failed.decode(errors='replace')[-1000:]}")
     return Counter(json.loads(said))
