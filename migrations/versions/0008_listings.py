@@ -5,6 +5,8 @@ Nothing here holds a lock that a checkout waits for. It can be interrupted at an
 
 from alembic import op
 
+from migrations.online import make_index, validate
+
 revision = "0008"
 down_revision = "0008a"
 
@@ -30,11 +32,11 @@ def upgrade() -> None:
         _fill()
         # These wait for whoever has a transaction open, and nobody waits for them.
         op.execute("SET lock_timeout = 0")
-        op.execute("ALTER TABLE variants VALIDATE CONSTRAINT variants_weight")
-        op.execute("ALTER TABLE prices VALIDATE CONSTRAINT prices_compare_at")
-        _make("UNIQUE INDEX", "variants_differ", "variants (product_id, options) WHERE options <> '{}'::jsonb")
+        validate("variants", "variants_weight")
+        validate("prices", "prices_compare_at")
+        make_index("UNIQUE INDEX", "variants_differ", "variants (product_id, options) WHERE options <> '{}'::jsonb")
         for name, columns in _INDICES.items():
-            _make("INDEX", name, columns)
+            make_index("INDEX", name, columns)
         op.execute("ANALYZE listings, listed_prices, product_words, known_words")
         op.execute("RESET lock_timeout")
 
@@ -51,9 +53,3 @@ def _fill() -> None:
     ):
         connection.exec_driver_sql("SELECT refresh_listings($1)", (list(batch),))
         last = batch[-1]
-
-
-def _make(kind: str, name: str, columns: str) -> None:
-    """Make an index; one that an interrupted migration left unfinished is made anew."""
-    op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-    op.execute(f"CREATE {kind} CONCURRENTLY {name} ON {columns}")

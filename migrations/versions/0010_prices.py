@@ -174,6 +174,7 @@ def _orders() -> None:
         "order_lines_parts",
         "order_lines",
         "0 <= discount_amount AND discount_amount <= total_amount AND 0 <= tax_amount AND 0 <= tax_included_amount",
+        postgresql_not_valid=True,
     )
     op.create_table(
         "order_adjustments",

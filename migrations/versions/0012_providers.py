@@ -91,7 +91,10 @@ def _manual_refunds() -> None:
 def _take_at_delivery() -> None:
     op.drop_constraint("orders_capture_policy", "orders")
     op.create_check_constraint(
-        "orders_capture_policy", "orders", "capture_policy IN ('placement', 'shipment', 'delivery')"
+        "orders_capture_policy",
+        "orders",
+        "capture_policy IN ('placement', 'shipment', 'delivery')",
+        postgresql_not_valid=True,
     )
     op.drop_constraint("order_events_type", "order_events")
     op.create_check_constraint(
@@ -102,4 +105,5 @@ def _take_at_delivery() -> None:
         " 'payment_reauthorised', 'payment_collected', 'fulfilment_started', 'partially_shipped',"
         " 'partially_delivered', 'shipped', 'delivered', 'closed', 'cancel_requested', 'cancelled', 'refunded',"
         " 'operator_needed', 'operator_resolved')",
+        postgresql_not_valid=True,
     )

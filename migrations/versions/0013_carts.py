@@ -9,6 +9,7 @@ down_revision = "0012"
 
 def upgrade() -> None:
     op.add_column("carts", sa.Column("merged_into", sa.Uuid(), nullable=True))
-    op.create_foreign_key(op.f("carts_merged_into_fkey"), "carts", "carts", ["merged_into"], ["id"])
-    op.create_index("carts_by_status", "carts", ["status", "updated_at", "id"])
+    op.create_foreign_key(
+        op.f("carts_merged_into_fkey"), "carts", "carts", ["merged_into"], ["id"], postgresql_not_valid=True
+    )
     op.add_column("cart_lines", sa.Column("seen_unit_price_amount", sa.BigInteger(), nullable=True))

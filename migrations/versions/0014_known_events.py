@@ -12,6 +12,7 @@ def upgrade() -> None:
         "webhook_events_reason",
         "webhook_events",
         "reason IN ('unknown_type', 'unknown_order', 'order_over', 'known')",
+        postgresql_not_valid=True,
     )
     op.drop_constraint("reconciliation_findings_kind", "reconciliation_findings")
     op.create_check_constraint(
@@ -20,4 +21,5 @@ def upgrade() -> None:
         "kind IN ('workflow_lost', 'row_restored', 'row_restored_after_end', 'row_restored_after_shipment',"
         " 'row_lost', 'payment_adopted', 'payment_returned', 'refund_adopted', 'payment_of_ended_order', 'not_healed',"
         " 'amount_differs', 'dispute_unknown')",
+        postgresql_not_valid=True,
     )
