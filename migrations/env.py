@@ -32,9 +32,11 @@ async def _connect_and_run() -> None:
     engine = create_engine(
         context.config.attributes["database_url"], pool_size=1, application="everorder-migrate", patient=True
     )
-    async with engine.connect() as connection:
-        await connection.run_sync(_run)
-    await engine.dispose()
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_run)
+    finally:
+        await engine.dispose()  # whatever went wrong: the session holds the lock of all migrations
 
 
 asyncio.run(_connect_and_run())

@@ -1,0 +1,70 @@
+"""A shop that has products is migrated and its lists are whole afterwards."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from alembic import command
+
+from db import migrations
+from db.audit.checks import count, examine
+from db.audit.listings import LISTED_AS_IT_IS
+from db.engine import create_engine
+from tests.support.postgres import PostgresForTests
+from tests.support.shop import Shop
+
+_PRODUCTS = """
+INSERT INTO products (id, slug, title, description, status, category_id)
+SELECT gen_random_uuid(), 'p-' || n, 'Product ' || n, '', CASE WHEN n % 3 = 0 THEN 'draft' ELSE 'active' END,
+       (SELECT id FROM categories WHERE slug = 'below')
+FROM generate_series(1, 2500) n
+"""
+_TREE = """
+INSERT INTO categories (id, slug, name) VALUES (gen_random_uuid(), 'above', 'Above');
+INSERT INTO categories (id, slug, name, parent_id) SELECT gen_random_uuid(), 'below', 'Below', id FROM categories
+"""
+_VARIANTS = "INSERT INTO variants (sku, product_id, title, position) SELECT slug, id, '', 0 FROM products"
+_PRICES = "INSERT INTO prices (sku, currency, amount) SELECT sku, 'GBP', 100 FROM variants"
+
+
+@pytest.fixture
+async def old(postgres: PostgresForTests) -> str:
+    """Make a shop as it was before there were listings."""
+    url = postgres.empty()
+    await asyncio.to_thread(command.upgrade, migrations.config(url), "0006")
+    connection = await asyncpg.connect(url)
+    for statement in (_TREE, _PRODUCTS, _VARIANTS, _PRICES):
+        await connection.execute(statement)
+    await connection.close()
+    return url
+
+
+@pytest.fixture
+async def shop(old: str) -> AsyncIterator[Shop]:
+    engine = create_engine(old)
+    yield Shop(engine)
+    await engine.dispose()
+
+
+async def broken(shop: Shop) -> dict[str, int]:
+    async with shop.sessions() as session:
+        findings = await examine(session, LISTED_AS_IT_IS.checks, {}, await count(session))
+    return {finding.name: finding.broken for finding in findings if finding.broken}
+
+
+async def test_products_that_were_there_before_are_listed(old: str, shop: Shop) -> None:
+    await asyncio.to_thread(migrations.upgrade, old)
+    assert await broken(shop) == {}
+    assert await shop.run("SELECT count(*) FROM listings") == [(3 * 1667,)]
+    assert await shop.run("SELECT indexrelid FROM pg_index WHERE NOT indisvalid") == []
+
+
+async def test_a_migration_that_was_interrupted_is_begun_anew(old: str, shop: Shop) -> None:
+    await asyncio.to_thread(command.upgrade, migrations.config(old), "0008a")
+    await shop.run("SELECT refresh_listings(ARRAY(SELECT id FROM products LIMIT 700))")
+    await shop.run("CREATE INDEX listings_title ON listings (title)")
+    await asyncio.to_thread(migrations.upgrade, old)
+    assert await broken(shop) == {}
+    [(definition,)] = await shop.run("SELECT indexdef FROM pg_indexes WHERE indexname = 'listings_title'")
+    assert str(definition).endswith("(category_id, title, product_id)")
