@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from time import monotonic
 
 import asyncpg
 import pytest
@@ -26,6 +27,11 @@ INSERT INTO categories (id, slug, name, parent_id) SELECT gen_random_uuid(), 'be
 """
 _VARIANTS = "INSERT INTO variants (sku, product_id, title, position) SELECT slug, id, '', 0 FROM products"
 _PRICES = "INSERT INTO prices (sku, currency, amount) SELECT sku, 'GBP', 100 FROM variants"
+
+_CHECKOUT = """
+SELECT 1 FROM variants v JOIN products p ON p.id = v.product_id JOIN prices x ON x.sku = v.sku WHERE v.sku = $1
+"""
+_LONGEST_WAIT = 1.5
 
 
 @pytest.fixture
@@ -68,3 +74,40 @@ async def test_a_migration_that_was_interrupted_is_begun_anew(old: str, shop: Sh
     assert await broken(shop) == {}
     [(definition,)] = await shop.run("SELECT indexdef FROM pg_indexes WHERE indexname = 'listings_title'")
     assert str(definition).endswith("(category_id, title, product_id)")
+
+
+class Reads:
+    """Reads what every checkout reads, again and again, and keeps the longest time that it took."""
+
+    def __init__(self) -> None:
+        self.took: list[float] = []
+
+    async def forever(self, url: str) -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            while True:
+                began = monotonic()
+                await connection.fetch(_CHECKOUT, "p-7")
+                self.took.append(monotonic() - began)
+                await asyncio.sleep(0.01)
+        finally:
+            connection.terminate()
+
+
+async def test_a_long_read_makes_the_migration_wait_and_nobody_else_for_long(old: str, shop: Shop) -> None:
+    slow = await asyncpg.connect(old)
+    await slow.execute("BEGIN")
+    await slow.execute("SELECT 1 FROM products, categories, variants LIMIT 1")
+    reads = Reads()
+    reading = asyncio.create_task(reads.forever(old))
+    migration = asyncio.create_task(asyncio.to_thread(migrations.upgrade, old))
+    try:
+        waited, _ = await asyncio.wait([migration], timeout=2.5)
+    finally:
+        slow.terminate()
+        await migration
+        reading.cancel()
+    assert not waited
+    assert await broken(shop) == {}
+    assert len(reads.took) > 50
+    assert max(reads.took) < _LONGEST_WAIT
