@@ -222,10 +222,12 @@ def _triggers() -> list[str]:
     return [*of_one, *of_both, f"{inserted} {each} products_changed()"]
 
 
-# A word that no product has is taken for a slip of the most similar one that a title or vendor has.
+# A word that no product has is taken for a slip of the most similar one that a title or vendor has. The planner thinks
+# that some product will soon be found to have it, and would read all of them in turn.
 _SEARCH_QUERY = """
 CREATE FUNCTION search_query(typed text) RETURNS tsquery LANGUAGE sql STABLE
-SET pg_trgm.similarity_threshold = 0.25 AS $$
+SET pg_trgm.similarity_threshold = 0.25
+SET enable_seqscan = off AS $$
     SELECT coalesce(string_agg(lexeme(coalesce(nearest, word)) || ':*', ' & '), '')::tsquery
     FROM (
         SELECT t.word, (
