@@ -21,7 +21,7 @@ run: $(RUN_READY) ## Start the whole stack, place one real order, stay up until 
 	@exec $(BIN)/everorder dev
 
 test: $(DEV_READY) $(TOOLS)/openapi-client/.ready $(TOOLS)/localstripe/.ready ## All tests but the long proofs (under ten minutes on two cores)
-	$(BIN)/python -m pytest -m "not proof"
+	$(BIN)/python -m pytest -m "not proof" --numprocesses 3 --dist loadfile
 
 check: $(DEV_READY) ## Lint, types, import contracts, templates, migrations against models
 	$(BIN)/ruff check .

@@ -1,10 +1,18 @@
-"""Changes of large tables for which no checkout waits. Each can be interrupted at any point, and begun anew.
+"""Changes of tables that are in use, for which no checkout waits longer than a moment.
 
-They run outside a transaction (`op.get_context().autocommit_block()`), and wait for whoever has one open; nobody waits
-for them.
+All but `take` run outside a transaction (`op.get_context().autocommit_block()`): they wait for whoever has one open,
+nobody waits for them, and each can be interrupted at any point and begun anew.
 """
 
 from alembic import op
+
+
+def take(*tables: str) -> None:
+    """Lock tables before the first of them is changed: all within a moment, in the order in which a checkout reads.
+
+    Whoever reads one and waits for another that was changed already would have us wait in a circle.
+    """
+    op.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
 
 
 def make_index(kind: str, name: str, columns: str) -> None:

@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from migrations.online import take
+
 revision = "0007"
 down_revision = "0006"
 
@@ -13,6 +15,7 @@ def upgrade() -> None:
 
     Whatever has to read a table to its end is left to 0008, which holds no locks meanwhile.
     """
+    take("variants", "prices", "products", "categories")
     op.add_column("categories", sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False))
     op.create_table(
         "attributes",

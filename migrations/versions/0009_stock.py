@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from migrations.online import take
+
 revision = "0009"
 down_revision = "0008"
 
@@ -13,6 +15,7 @@ _NOW = sa.text("now()")
 
 def upgrade() -> None:
     """Let locations say where they ship to, and keep what is decided about a SKU and what orders wait for."""
+    take("order_lines", "orders", "stock_movements", "locations")
     _locations()
     _movements()
     _policies()

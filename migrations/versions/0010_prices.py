@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from migrations.online import take
+
 revision = "0010"
 down_revision = "0009"
 
@@ -13,6 +15,7 @@ _NO_TEXTS = sa.text("'{}'")
 
 def upgrade() -> None:
     """Add tables that nobody reads yet, and columns with constant defaults (no table is rewritten)."""
+    take("carts", "order_lines", "orders", "categories")
     _promotions()
     _taxes()
     _shipping()

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import take
+
 revision = "0012"
 down_revision = "0011"
 
@@ -10,6 +12,7 @@ _NOW = sa.text("now()")
 
 
 def upgrade() -> None:
+    take("orders", "order_events")
     _installation()
     _manual_payments()
     _manual_refunds()

