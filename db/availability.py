@@ -1,7 +1,7 @@
 """Which products are sold out, noted at their listings, so that lists of what is in stock can pass over them.
 
 It is a hint: a list looks at the stock of whatever is not said to be sold out. What comes back into stock is listed at
-once, by a trigger on its level (migration 0008a); holds and sales write nothing here.
+once, by a trigger on its level (migration 0008); holds and sales write nothing here.
 """
 
 from sqlalchemy import text

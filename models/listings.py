@@ -1,4 +1,4 @@
-"""What lists and searches of products read. The database keeps it true itself (migration 0008a): nobody writes it."""
+"""What lists and searches of products read. The database keeps it true itself (migration 0008): nobody writes it."""
 
 from datetime import datetime
 from typing import Any

@@ -13,7 +13,7 @@ down_revision = "0006"
 def upgrade() -> None:
     """Add columns with constant defaults (no table is rewritten), and tables that nobody reads yet.
 
-    Whatever has to read a table to its end is left to 0008, which holds no locks meanwhile.
+    Whatever has to read a table to its end is left to 0009, which holds no locks meanwhile.
     """
     take("variants", "prices", "products", "categories")
     op.add_column("categories", sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False))

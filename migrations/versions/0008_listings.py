@@ -1,55 +1,283 @@
-"""Fill what lists and searches read, and make its indices, while the shop is open.
+"""The tables that lists and searches read, kept true by triggers: whoever writes a product can not forget them."""
 
-Nothing here holds a lock that a checkout waits for. It can be interrupted at any point, and begins anew.
-"""
-
+import sqlalchemy as sa
 from alembic import op
-
-from migrations.online import make_index, validate
+from sqlalchemy.dialects import postgresql
 
 revision = "0008"
-down_revision = "0008a"
+down_revision = "0007"
 
-_BATCH = 1_000
-_INDICES = {
-    "listings_newest": "listings (category_id, created_at DESC, product_id DESC)",
-    "listings_title": "listings (category_id, title, product_id)",
-    "listings_newest_left": "listings (category_id, created_at DESC, product_id DESC) WHERE NOT sold_out",
-    "listings_title_left": "listings (category_id, title, product_id) WHERE NOT sold_out",
-    "listed_prices_by_price": "listed_prices (category_id, currency, price, product_id)",
-    "listed_prices_left": "listed_prices (category_id, currency, price, product_id) WHERE NOT sold_out",
-    "product_words_found": "product_words USING gin (words)",
-    "known_words_begin": "known_words (word text_pattern_ops)",
-    "known_words_alike": "known_words USING gin (word gin_trgm_ops)",
-    "products_attributes": "products USING gin (attributes jsonb_path_ops)",
-    "products_by_status": "products (status, created_at DESC, id DESC) WHERE status <> 'active'",
-}
+_WORDS = (
+    "CREATE TEXT SEARCH CONFIGURATION product_words (COPY = simple)",
+    """
+ALTER TEXT SEARCH CONFIGURATION product_words
+    ALTER MAPPING FOR asciiword, word, numword, hword, asciihword, numhword, hword_part, hword_asciipart, hword_numpart
+    WITH unaccent, simple
+""",
+)
+
+# A plan is made for each call: one that was made for an empty table would be kept for a full one.
+# What is right already is not written again. The caller holds the lock of the category tree (db/categories.py).
+_PLACE = """
+CREATE FUNCTION place_products(changed uuid[]) RETURNS void LANGUAGE sql
+SET plan_cache_mode = force_custom_plan AS $$
+    WITH RECURSIVE above (product_id, category_id) AS (
+        SELECT id, category_id FROM products WHERE id = ANY (changed) AND status = 'active' AND category_id IS NOT NULL
+        UNION
+        SELECT a.product_id, c.parent_id FROM above a JOIN categories c ON c.id = a.category_id
+        WHERE c.parent_id IS NOT NULL
+    ), placed AS MATERIALIZED (
+        SELECT category_id, product_id FROM above
+        UNION ALL
+        SELECT '00000000-0000-0000-0000-000000000000', id FROM products WHERE id = ANY (changed) AND status = 'active'
+    ), priced AS MATERIALIZED (
+        SELECT t.category_id, x.currency, t.product_id, x.price
+        FROM placed t JOIN (
+            SELECT v.product_id, x.currency, min(x.amount) AS price
+            FROM variants v JOIN prices x ON x.sku = v.sku
+            WHERE v.product_id = ANY (changed) AND v.active
+            GROUP BY 1, 2
+        ) x USING (product_id)
+    ), listings_gone AS (
+        DELETE FROM listings l USING (
+            SELECT c.product_id, array_agg(t.category_id) AS places
+            FROM unnest(changed) AS c (product_id) LEFT JOIN placed t USING (product_id)
+            GROUP BY 1
+        ) truth
+        WHERE l.product_id = truth.product_id AND (l.category_id = ANY (truth.places)) IS NOT TRUE
+    ), prices_gone AS (
+        DELETE FROM listed_prices l USING (
+            SELECT c.product_id, array_agg(t.category_id || t.currency) AS places
+            FROM unnest(changed) AS c (product_id) LEFT JOIN priced t USING (product_id)
+            GROUP BY 1
+        ) truth
+        WHERE l.product_id = truth.product_id AND (l.category_id || l.currency = ANY (truth.places)) IS NOT TRUE
+    ), listed AS (
+        INSERT INTO listings AS l (category_id, product_id, created_at, title)
+        SELECT t.category_id, t.product_id, p.created_at, p.title FROM placed t JOIN products p ON p.id = t.product_id
+        ORDER BY 2, 1
+        ON CONFLICT (product_id, category_id) DO UPDATE SET created_at = excluded.created_at, title = excluded.title
+        WHERE (l.created_at, l.title) IS DISTINCT FROM (excluded.created_at, excluded.title)
+    )
+    INSERT INTO listed_prices AS l (category_id, currency, product_id, price)
+    SELECT category_id, currency, product_id, price FROM priced ORDER BY 3, 1, 2
+    ON CONFLICT (product_id, category_id, currency) DO UPDATE SET price = excluded.price
+    WHERE l.price IS DISTINCT FROM excluded.price
+$$
+"""
+
+# SKUs are also words as they are written, so that the beginning of one finds it.
+_DESCRIBE = (
+    r"""
+CREATE FUNCTION lexeme(word text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN '''' || replace(replace(word, '\', '\\'), '''', '''''') || ''''
+""",
+    """
+CREATE FUNCTION describe_products(changed uuid[]) RETURNS void LANGUAGE sql
+SET plan_cache_mode = force_custom_plan AS $$
+    DELETE FROM product_words w USING products p
+    WHERE w.product_id = ANY (changed) AND p.id = w.product_id AND p.status <> 'active';
+
+    INSERT INTO product_words AS w (product_id, words)
+    SELECT p.id,
+           setweight(to_tsvector('product_words', p.title), 'A')
+           || setweight(to_tsvector('product_words', p.vendor || ' ' || coalesce(v.named, '')), 'B')
+           || coalesce(v.skus, '')::tsvector
+           || setweight(to_tsvector('product_words', p.description), 'D')
+    FROM products p LEFT JOIN (
+        SELECT product_id, string_agg(sku || ' ' || title, ' ' ORDER BY sku) AS named,
+               string_agg(lexeme(lower(sku)) || ':1A', ' ' ORDER BY sku) AS skus
+        FROM variants WHERE product_id = ANY (changed) AND active GROUP BY product_id
+    ) v ON v.product_id = p.id
+    WHERE p.id = ANY (changed) AND p.status = 'active'
+    ORDER BY p.id
+    ON CONFLICT (product_id) DO UPDATE SET words = excluded.words WHERE w.words <> excluded.words;
+
+    INSERT INTO known_words (word)
+    SELECT DISTINCT word
+    FROM products p, unnest(tsvector_to_array(to_tsvector('product_words', p.title || ' ' || p.vendor))) AS t (word)
+    WHERE p.id = ANY (changed) AND p.status = 'active' AND t.word !~ '[0-9]' AND length(t.word) BETWEEN 3 AND 40
+      AND NOT EXISTS (SELECT FROM known_words k WHERE k.word = t.word)
+    ORDER BY word
+    ON CONFLICT DO NOTHING
+$$
+""",
+)
+
+# Products change in turns, and not while a category is moved: each change sees what the other has written. A move takes
+# no locks of products, so neither can wait for the other in a circle.
+_REFRESH = """
+CREATE FUNCTION refresh_listings(changed uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF cardinality(changed) > 0 THEN
+        PERFORM pg_advisory_xact_lock_shared(7216540815);
+        PERFORM FROM products WHERE id = ANY (changed) ORDER BY id FOR NO KEY UPDATE;
+        PERFORM place_products(changed);
+        PERFORM describe_products(changed);
+    END IF;
+END $$
+"""
+
+_TRIGGER_FUNCTIONS = (
+    """
+CREATE FUNCTION products_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM refresh_listings(ARRAY(SELECT id FROM changed ORDER BY id));
+    RETURN NULL;
+END $$
+""",
+    """
+CREATE FUNCTION products_edited() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM refresh_listings(ARRAY(
+        SELECT n.id FROM changed n JOIN former o ON o.id = n.id
+        WHERE (n.status, n.category_id, n.title, n.vendor, n.description, n.created_at)
+            IS DISTINCT FROM (o.status, o.category_id, o.title, o.vendor, o.description, o.created_at)
+        ORDER BY n.id
+    ));
+    RETURN NULL;
+END $$
+""",
+    """
+CREATE FUNCTION variants_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM refresh_listings(ARRAY(SELECT DISTINCT product_id FROM changed ORDER BY 1));
+    RETURN NULL;
+END $$
+""",
+    """
+CREATE FUNCTION prices_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE products_of_them uuid[] := ARRAY(
+    SELECT DISTINCT v.product_id FROM changed c JOIN variants v ON v.sku = c.sku ORDER BY 1
+);
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(7216540815);
+    PERFORM FROM products WHERE id = ANY (products_of_them) ORDER BY id FOR NO KEY UPDATE;
+    PERFORM place_products(products_of_them);
+    RETURN NULL;
+END $$
+""",
+    """
+CREATE FUNCTION categories_moved() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE moved uuid[] := ARRAY(
+    SELECT n.id FROM changed n JOIN former o ON o.id = n.id WHERE n.parent_id IS DISTINCT FROM o.parent_id
+);
+BEGIN
+    IF cardinality(moved) > 0 THEN
+        PERFORM pg_advisory_xact_lock(7216540815);
+        PERFORM place_products(ARRAY(SELECT DISTINCT product_id FROM listings WHERE category_id = ANY (moved) ORDER BY 1));
+    END IF;
+    RETURN NULL;
+END $$
+""",
+)
+
+# Only what was not to be had before and is now: holds and sales pass by.
+_BACK_IN_STOCK = (
+    """
+CREATE FUNCTION stock_came() RETURNS trigger LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
+DECLARE back uuid[] := ARRAY(
+    SELECT DISTINCT v.product_id FROM came c JOIN variants v ON v.sku = c.sku WHERE c.on_hand > c.reserved
+);
+BEGIN
+    UPDATE listings SET sold_out = false WHERE product_id = ANY (back) AND sold_out;
+    UPDATE listed_prices SET sold_out = false WHERE product_id = ANY (back) AND sold_out;
+    RETURN NULL;
+END $$
+""",
+    """
+CREATE FUNCTION back_in_stock() RETURNS trigger LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
+DECLARE back uuid := (SELECT product_id FROM variants WHERE sku = NEW.sku);
+BEGIN
+    UPDATE listings SET sold_out = false WHERE product_id = back AND sold_out;
+    UPDATE listed_prices SET sold_out = false WHERE product_id = back AND sold_out;
+    RETURN NULL;
+END $$
+""",
+    """
+CREATE TRIGGER stock_levels_insert_listed AFTER INSERT ON stock_levels
+REFERENCING NEW TABLE AS came FOR EACH STATEMENT EXECUTE FUNCTION stock_came()
+""",
+    """
+CREATE TRIGGER stock_levels_update_listed AFTER UPDATE ON stock_levels
+FOR EACH ROW WHEN (OLD.on_hand <= OLD.reserved AND NEW.on_hand > NEW.reserved) EXECUTE FUNCTION back_in_stock()
+""",
+)
+
+
+def _triggers() -> list[str]:
+    each = "FOR EACH STATEMENT EXECUTE FUNCTION"
+    of_one = [
+        f"CREATE TRIGGER {table}_{event.lower()}_listed AFTER {event} ON {table}"
+        f" REFERENCING {transition} TABLE AS changed {each} {table}_changed()"
+        for table in ("variants", "prices")
+        for event, transition in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD"))
+    ]
+    of_both = [
+        f"CREATE TRIGGER {table}_update_listed AFTER UPDATE ON {table}"
+        f" REFERENCING OLD TABLE AS former NEW TABLE AS changed {each} {function}()"
+        for table, function in (("products", "products_edited"), ("categories", "categories_moved"))
+    ]
+    inserted = "CREATE TRIGGER products_insert_listed AFTER INSERT ON products REFERENCING NEW TABLE AS changed"
+    return [*of_one, *of_both, f"{inserted} {each} products_changed()"]
+
+
+# A word that no product has is taken for a slip of the most similar one that a title or vendor has. The planner thinks
+# that some product will soon be found to have it, and would read all of them in turn.
+_SEARCH_QUERY = """
+CREATE FUNCTION search_query(typed text) RETURNS tsquery LANGUAGE sql STABLE
+SET pg_trgm.similarity_threshold = 0.25
+SET enable_seqscan = off AS $$
+    SELECT coalesce(string_agg(lexeme(coalesce(nearest, word)) || ':*', ' & '), '')::tsquery
+    FROM (
+        SELECT t.word, (
+            SELECT k.word FROM known_words k
+            WHERE length(t.word) > 2 AND t.word !~ '[0-9]' AND k.word % t.word
+              AND NOT EXISTS (SELECT FROM known_words WHERE word LIKE t.word || '%')
+              AND NOT EXISTS (SELECT FROM product_words WHERE words @@ (lexeme(t.word) || ':*')::tsquery)
+            ORDER BY similarity(k.word, t.word) DESC, k.word
+            LIMIT 1
+        ) AS nearest
+        FROM unnest(tsvector_to_array(to_tsvector('product_words', typed))) AS t (word)
+        LIMIT 16
+    ) words
+$$
+"""
 
 
 def upgrade() -> None:
-    """Fill a thousand products at a time, each in a transaction of its own, then make the indices."""
-    with op.get_context().autocommit_block():
-        _fill()
-        # These wait for whoever has a transaction open, and nobody waits for them.
-        op.execute("SET lock_timeout = 0")
-        validate("variants", "variants_weight")
-        validate("prices", "prices_compare_at")
-        make_index("UNIQUE INDEX", "variants_differ", "variants (product_id, options) WHERE options <> '{}'::jsonb")
-        for name, columns in _INDICES.items():
-            make_index("INDEX", name, columns)
-        op.execute("ANALYZE listings, listed_prices, product_words, known_words")
-        op.execute("RESET lock_timeout")
-
-
-def _fill() -> None:
+    """Make empty tables, then the triggers: products are written into them from now on, the others by 0009."""
+    for extension in ("pg_trgm", "unaccent"):
+        op.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
+    op.create_table(
+        "listings",
+        sa.Column("product_id", sa.Uuid(), nullable=False),
+        sa.Column("category_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("sold_out", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.ForeignKeyConstraint(["product_id"], ["products.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("product_id", "category_id"),
+    )
+    op.create_table(
+        "listed_prices",
+        sa.Column("product_id", sa.Uuid(), nullable=False),
+        sa.Column("category_id", sa.Uuid(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("price", sa.BigInteger(), nullable=False),
+        sa.Column("sold_out", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.ForeignKeyConstraint(["product_id"], ["products.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("product_id", "category_id", "currency"),
+    )
+    op.create_table(
+        "product_words",
+        sa.Column("product_id", sa.Uuid(), nullable=False),
+        sa.Column("words", postgresql.TSVECTOR(), nullable=False),
+        sa.ForeignKeyConstraint(["product_id"], ["products.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("product_id"),
+    )
+    op.create_table("known_words", sa.Column("word", sa.Text(), nullable=False), sa.PrimaryKeyConstraint("word"))
     connection = op.get_bind()
-    last = "00000000-0000-0000-0000-000000000000"
-    while (
-        batch := connection.exec_driver_sql(
-            "SELECT id FROM products WHERE id > $1 ORDER BY id LIMIT $2", (last, _BATCH)
-        )
-        .scalars()
-        .all()
-    ):
-        connection.exec_driver_sql("SELECT refresh_listings($1)", (list(batch),))
-        last = batch[-1]
+    of_products = (*_WORDS, _PLACE, *_DESCRIBE, _REFRESH, *_TRIGGER_FUNCTIONS, *_triggers(), _SEARCH_QUERY)
+    for statement in (*of_products, *_BACK_IN_STOCK):
+        connection.exec_driver_sql(statement)

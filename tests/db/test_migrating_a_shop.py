@@ -68,7 +68,7 @@ async def test_products_that_were_there_before_are_listed(old: str, shop: Shop) 
 
 
 async def test_a_migration_that_was_interrupted_is_begun_anew(old: str, shop: Shop) -> None:
-    await asyncio.to_thread(command.upgrade, migrations.config(old), "0008a")
+    await asyncio.to_thread(command.upgrade, migrations.config(old), "0008")
     await shop.run("SELECT refresh_listings(ARRAY(SELECT id FROM products LIMIT 700))")
     await shop.run("CREATE INDEX listings_title ON listings (title)")
     await asyncio.to_thread(migrations.upgrade, old)

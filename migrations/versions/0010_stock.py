@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 from migrations.online import take
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 _ZERO = sa.text("0")
 _NOW = sa.text("now()")
@@ -33,7 +33,7 @@ def _locations() -> None:
 
 
 def _movements() -> None:
-    """Allow two more reasons. (An order that waits may be given goods of one place more than once: see 0015.)."""
+    """Allow two more reasons. (An order that waits may be given goods of one place more than once: see 0016.)."""
     op.drop_constraint("stock_movements_reason", "stock_movements")
     op.create_check_constraint(
         "stock_movements_reason",

@@ -4,8 +4,8 @@ from alembic import op
 
 from migrations.online import make_index, replace_index, validate
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 
 _CONSTRAINTS = {
     "stock_movements": ("stock_movements_reason",),

@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 from migrations.online import take
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 _NOTHING = sa.text("0")
 _NO_TEXTS = sa.text("'{}'")
