@@ -25,6 +25,8 @@ from workers.wiring import payment_work
 
 Call = Callable[..., Awaitable[Any]]
 
+_ROOT = Path(__file__).parents[2]
+
 
 class Deaths:
     """The points at which the worker has to die, kept in a folder that outlives it."""
@@ -83,11 +85,12 @@ async def mortal_payments(folder: Path, environment: Mapping[str, str], *, worke
     Each does one thing at a time, so that its death is the death of that alone.
     """
     command = (sys.executable, "-P", "-m", __name__, str(folder))
+    own = {"PYTHONPATH": str(_ROOT)}  # the tests are no part of what is installed
     running: dict[int, asyncio.subprocess.Process] = {}
 
     async def run(place: int) -> None:
         while True:
-            running[place] = await asyncio.create_subprocess_exec(*command, env={**os.environ, **environment})
+            running[place] = await asyncio.create_subprocess_exec(*command, env={**os.environ, **environment, **own})
             assert await running[place].wait() == -signal.SIGKILL
 
     reviving = asyncio.gather(*(run(place) for place in range(workers)))
