@@ -44,6 +44,9 @@ from workflows.message import MessageWorkflow
 from workflows.order import OrderWorkflow
 
 _GRACE = timedelta(seconds=10)
+_TASKS = 25
+"""Workflow tasks that a worker has in hand at once, the steps of their orders among them. A backlog waits at the server:
+more of them at once outlive the time limit of a task, are given out again, and strand the steps that they had begun."""
 _STICKY = timedelta(seconds=3)
 
 
@@ -220,7 +223,7 @@ def create_worker(client: Client, queue: str, work: QueueWork) -> Worker:
             interceptors=[RequestIds()],
             no_remote_activities=True,
             max_concurrent_local_activities=work.slots,
-            max_concurrent_workflow_tasks=work.slots,
+            max_concurrent_workflow_tasks=_TASKS,
             sticky_queue_schedule_to_start_timeout=_STICKY,
             graceful_shutdown_timeout=_GRACE,
         )
