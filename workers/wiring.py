@@ -45,8 +45,8 @@ from workflows.order import OrderWorkflow
 
 _GRACE = timedelta(seconds=10)
 _TASKS = 25
-"""Workflow tasks that a worker has in hand at once, the steps of their orders among them. A backlog waits at the server:
-more of them at once outlive the time limit of a task, are given out again, and strand the steps that they had begun."""
+"""Workflow tasks that a worker has in hand at once, with the steps of their orders. A backlog waits at the server: more
+of them at once outlive the time limit of a task, are given out again, and strand the steps that they had begun."""
 _STICKY = timedelta(seconds=3)
 
 
