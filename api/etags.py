@@ -6,9 +6,9 @@ is what a cache compares (`If-None-Match`).
 
 import re
 from hashlib import blake2b
-from typing import Annotated
+from typing import Annotated, Protocol, TypeVar
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Response
 
 from api.errors import InvalidRequestError
 from domain.errors import PreconditionRequiredError
@@ -19,6 +19,28 @@ _TAG = re.compile(r'"(\d{1,9})(?:\.[0-9a-f]+)?"')
 def etag(version: int, body: bytes) -> str:
     """Name one state of a thing."""
     return f'"{version}.{blake2b(body, digest_size=8).hexdigest()}"'
+
+
+class Versioned(Protocol):
+    """What editors read before they change it."""
+
+    @property
+    def version(self) -> int:
+        """Number its state."""
+        ...
+
+    def model_dump_json(self) -> str:
+        """Write it as it is answered."""
+        ...
+
+
+Shown = TypeVar("Shown", bound=Versioned)
+
+
+def tagged(shown: Shown, response: Response) -> Shown:
+    """Name the state of what is answered in the answer's `ETag`, and return it."""
+    response.headers["ETag"] = etag(shown.version, shown.model_dump_json().encode())
+    return shown
 
 
 def is_known(if_none_match: str | None, tag: str) -> bool:

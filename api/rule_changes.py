@@ -1,18 +1,26 @@
-"""The trail of a price rule, as a page of a list."""
+"""The trail of a price rule: who made it say what, written with the edit, and as a page of a list."""
 
 from uuid import UUID
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.schemas.lists import Page, cut, decode, encode
 from api.schemas.price_rules import RuleChange
+from api.security import Caller
 from db import price_edits
 from domain.errors import NotFoundError
-from models.pricing import RuleKind
+from models.pricing import RuleAction, RuleKind
 
 _NEWEST = 2**62
 _POSITION = TypeAdapter(tuple[int])
+
+
+async def note(
+    session: AsyncSession, kind: RuleKind, rule: UUID, action: RuleAction, *, body: BaseModel, editor: Caller
+) -> None:
+    """Write down who has made a rule say what."""
+    await price_edits.note(session, kind, rule, action, content=body.model_dump(mode="json"), actor=editor.actor)
 
 
 async def page(session: AsyncSession, kind: RuleKind, rule: UUID, limit: int, cursor: str | None) -> Page[RuleChange]:

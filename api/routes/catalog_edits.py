@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.audience import PUBLIC
 from api.deps import Needs, Read, Write
 from api.errors import InvalidRequestError
-from api.etags import IfMatch, etag
+from api.etags import IfMatch, etag, tagged
 from api.idempotency import IdempotentRoute
 from api.openapi import problems
 from api.schemas.catalog import Attribute, Category, PriceChange, Product
@@ -275,6 +275,4 @@ async def _shown(session: AsyncSession, product: UUID, response: Response) -> Pr
 
 
 async def _category(session: AsyncSession, slug: str, response: Response) -> Category:
-    shown = Category.model_validate(await categories.find(session, slug))
-    response.headers["ETag"] = etag(shown.version, shown.model_dump_json().encode())
-    return shown
+    return tagged(Category.model_validate(await categories.find(session, slug)), response)

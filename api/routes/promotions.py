@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api import rule_changes
 from api.deps import Needs, Read, Write
 from api.errors import InvalidRequestError
-from api.etags import IfMatch, etag
+from api.etags import IfMatch, tagged
 from api.idempotency import IdempotentRoute
 from api.openapi import problems
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
@@ -34,7 +34,7 @@ async def create_promotion(body: PromotionContent, response: Response, session: 
     except UnknownCategoriesError as unknown:
         raise _no_category(body, unknown) from None
     response.headers["Location"] = f"/v1/promotions/{promotion}"
-    await _note(session, promotion, RuleAction.CREATED, body, editor)
+    await rule_changes.note(session, RuleKind.PROMOTION, promotion, RuleAction.CREATED, body=body, editor=editor)
     return await _shown(session, promotion, response)
 
 
@@ -72,7 +72,7 @@ async def replace_promotion(
         await promotions.replace(session, promotion_id, body.columns(), body.target.categories)
     except UnknownCategoriesError as unknown:
         raise _no_category(body, unknown) from None
-    await _note(session, promotion_id, RuleAction.CHANGED, body, editor)
+    await rule_changes.note(session, RuleKind.PROMOTION, promotion_id, RuleAction.CHANGED, body=body, editor=editor)
     return await _shown(session, promotion_id, response)
 
 
@@ -96,14 +96,5 @@ def _no_category(body: PromotionContent, unknown: UnknownCategoriesError) -> Inv
     return InvalidRequestError("There is no such category", "body", "target", "categories", place)
 
 
-async def _note(
-    session: AsyncSession, promotion: UUID, action: RuleAction, body: PromotionContent, editor: Caller
-) -> None:
-    content = body.model_dump(mode="json")
-    await price_edits.note(session, RuleKind.PROMOTION, promotion, action, content=content, actor=editor.actor)
-
-
 async def _shown(session: AsyncSession, promotion: UUID, response: Response) -> Promotion:
-    shown = Promotion.of(await promotions.find(session, promotion))
-    response.headers["ETag"] = etag(shown.version, shown.model_dump_json().encode())
-    return shown
+    return tagged(Promotion.of(await promotions.find(session, promotion)), response)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import rule_changes
 from api.deps import Needs, Read, Write
-from api.etags import IfMatch, etag
+from api.etags import IfMatch, tagged
 from api.idempotency import IdempotentRoute
 from api.openapi import problems
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
@@ -31,7 +31,7 @@ async def create_shipping_zone(
     """Add a shipping zone. With the first one, every checkout needs a shipping method from then on."""
     zone = await shipping_zones.create(session, body.name, body.countries, _methods(body))
     response.headers["Location"] = f"/v1/shipping-zones/{zone}"
-    await _note(session, zone, RuleAction.CREATED, body, editor)
+    await rule_changes.note(session, RuleKind.SHIPPING_ZONE, zone, RuleAction.CREATED, body=body, editor=editor)
     return await _shown(session, zone, response)
 
 
@@ -60,7 +60,7 @@ async def replace_shipping_zone(
     """Make a shipping zone say something else. Orders keep what they were opened at."""
     await price_edits.touch(session, RuleKind.SHIPPING_ZONE, zone_id, version)
     await shipping_zones.replace(session, zone_id, body.name, body.countries, _methods(body))
-    await _note(session, zone_id, RuleAction.CHANGED, body, editor)
+    await rule_changes.note(session, RuleKind.SHIPPING_ZONE, zone_id, RuleAction.CHANGED, body=body, editor=editor)
     return await _shown(session, zone_id, response)
 
 
@@ -83,14 +83,5 @@ def _methods(body: ShippingZoneContent) -> list[dict[str, Any]]:
     return [method.columns() for method in body.methods]
 
 
-async def _note(
-    session: AsyncSession, zone: UUID, action: RuleAction, body: ShippingZoneContent, editor: Caller
-) -> None:
-    content = body.model_dump(mode="json")
-    await price_edits.note(session, RuleKind.SHIPPING_ZONE, zone, action, content=content, actor=editor.actor)
-
-
 async def _shown(session: AsyncSession, zone: UUID, response: Response) -> ShippingZone:
-    shown = ShippingZone.of(await shipping_zones.find(session, zone))
-    response.headers["ETag"] = etag(shown.version, shown.model_dump_json().encode())
-    return shown
+    return tagged(ShippingZone.of(await shipping_zones.find(session, zone)), response)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import rule_changes
 from api.deps import Needs, Read, Write
-from api.etags import IfMatch, etag
+from api.etags import IfMatch, tagged
 from api.idempotency import IdempotentRoute
 from api.openapi import problems
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
@@ -29,7 +29,7 @@ async def create_tax_rule(body: TaxRuleContent, response: Response, session: Wri
     """Add the tax of a country or region. It holds for every cart that goes there, at once."""
     rule = await tax_rules.create(session, body.columns())
     response.headers["Location"] = f"/v1/tax-rules/{rule}"
-    await _note(session, rule, RuleAction.CREATED, body, editor)
+    await rule_changes.note(session, RuleKind.TAX_RULE, rule, RuleAction.CREATED, body=body, editor=editor)
     return await _shown(session, rule, response)
 
 
@@ -58,7 +58,7 @@ async def replace_tax_rule(
     """Make a tax rule say something else. Orders keep what they were opened at."""
     await price_edits.touch(session, RuleKind.TAX_RULE, rule_id, version)
     await tax_rules.replace(session, rule_id, body.columns())
-    await _note(session, rule_id, RuleAction.CHANGED, body, editor)
+    await rule_changes.note(session, RuleKind.TAX_RULE, rule_id, RuleAction.CHANGED, body=body, editor=editor)
     return await _shown(session, rule_id, response)
 
 
@@ -77,12 +77,5 @@ async def list_tax_rule_changes(
     return await rule_changes.page(session, RuleKind.TAX_RULE, rule_id, limit, cursor)
 
 
-async def _note(session: AsyncSession, rule: UUID, action: RuleAction, body: TaxRuleContent, editor: Caller) -> None:
-    content = body.model_dump(mode="json")
-    await price_edits.note(session, RuleKind.TAX_RULE, rule, action, content=content, actor=editor.actor)
-
-
 async def _shown(session: AsyncSession, rule: UUID, response: Response) -> TaxRule:
-    shown = TaxRule.of(await tax_rules.find(session, rule))
-    response.headers["ETag"] = etag(shown.version, shown.model_dump_json().encode())
-    return shown
+    return tagged(TaxRule.of(await tax_rules.find(session, rule)), response)
