@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from db.engine import create_engine
 from providers.stripe import StripeProvider
 from tests.support.postgres import PostgresForTests
 from tests.support.sandbox import SECRET_KEY, SandboxForTests, running_sandbox
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 from tests.support.steps import Steps
 
 
@@ -20,9 +19,8 @@ def sandbox(postgres: PostgresForTests) -> Iterator[SandboxForTests]:
 
 @pytest.fixture(scope="session")
 async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
-    engine = create_engine(postgres.migrated(), pool_size=20)
-    yield Shop(engine)
-    await engine.dispose()
+    async with opened_shop(postgres.migrated(), pool_size=20) as shop:
+        yield shop
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,10 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.accounts import AccountChores
-from db.engine import create_engine
 from settings import Settings
 from tests.support.people import People
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 
 TABLES = (
     "users",
@@ -24,9 +23,8 @@ LINK = "INSERT INTO one_time_tokens (id, user_id, purpose, digest, expires_at)"
 
 @pytest.fixture
 async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
-    engine = create_engine(postgres.migrated())
-    yield Shop(engine)
-    await engine.dispose()
+    async with opened_shop(postgres.migrated()) as shop:
+        yield shop
 
 
 async def expire(shop: Shop) -> int:

@@ -7,19 +7,17 @@ from temporalio.testing import ActivityEnvironment
 from activities.availability import AvailabilityChores
 from db import catalog
 from db.catalog import ProductSearch
-from db.engine import create_engine
 from db.product_filters import ProductFilter
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 
 IN_STOCK = ProductSearch(ProductFilter("GBP", in_stock=True))
 
 
 @pytest.fixture
 async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
-    engine = create_engine(postgres.migrated())
-    yield Shop(engine)
-    await engine.dispose()
+    async with opened_shop(postgres.migrated()) as shop:
+        yield shop
 
 
 async def note(shop: Shop) -> int:

@@ -14,10 +14,10 @@ from temporalio.testing import ActivityEnvironment
 from activities.carts import CartChores
 from activities.retention import Retention
 from db import carts, idle_carts
-from db.engine import create_engine, single_statements
+from db.engine import single_statements
 from models.columns import new_id
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 
 MONTH = timedelta(days=30)
 _CARTS = """
@@ -35,11 +35,9 @@ def database(postgres: PostgresForTests) -> str:
 @pytest.fixture
 async def shop(database: str) -> AsyncIterator[Shop]:
     """A shop without carts: these chores go through the whole table."""
-    engine = create_engine(database)
-    shop = Shop(engine)
-    await shop.run("TRUNCATE carts CASCADE")
-    yield shop
-    await engine.dispose()
+    async with opened_shop(database) as shop:
+        await shop.run("TRUNCATE carts CASCADE")
+        yield shop
 
 
 async def left(shop: Shop, status: str, number: int, idle: timedelta) -> None:

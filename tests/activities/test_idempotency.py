@@ -7,9 +7,9 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.idempotency import IdempotencyChores
 from db import idempotency
-from db.engine import create_engine, single_statements
+from db.engine import single_statements
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 
 _STORED = """
 INSERT INTO idempotency_keys (owner, key, id, route, fingerprint, claim, locked_until, status, answer, created_at,
@@ -22,9 +22,8 @@ FROM generate_series(1, :number) AS n
 
 @pytest.fixture
 async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
-    engine = create_engine(postgres.migrated())
-    yield Shop(engine)
-    await engine.dispose()
+    async with opened_shop(postgres.migrated()) as shop:
+        yield shop
 
 
 async def keep(shop: Shop, stem: str, number: int, due: timedelta) -> None:

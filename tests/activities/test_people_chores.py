@@ -12,12 +12,11 @@ from activities import retention
 from activities.retention import Retention
 from activities.sweeps import Sweeps
 from db import carts
-from db.engine import create_engine
 from domain.errors import TemporarilyUnavailableError
 from domain.order_ids import order_id
 from models.columns import new_id
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 
 MONTH = timedelta(days=30)
 LONG = MONTH + timedelta(days=1)
@@ -33,11 +32,9 @@ def database(postgres: PostgresForTests) -> str:
 @pytest.fixture
 async def shop(database: str) -> AsyncIterator[Shop]:
     """An empty shop: these chores go through whole tables."""
-    engine = create_engine(database)
-    shop = Shop(engine)
-    await shop.run("TRUNCATE carts, users, notifications, erasures, orders CASCADE")
-    yield shop
-    await engine.dispose()
+    async with opened_shop(database) as shop:
+        await shop.run("TRUNCATE carts, users, notifications, erasures, orders CASCADE")
+        yield shop
 
 
 async def cart(shop: Shop, *, idle: timedelta = LONG, status: str = "open", owner: UUID | None = None) -> UUID:

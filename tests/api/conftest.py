@@ -26,7 +26,7 @@ from tests.support.gateway import Gateway, environment_of, running_gateway
 from tests.support.people import People
 from tests.support.postgres import PostgresForTests
 from tests.support.sandbox import SECRET_KEY, SandboxForTests, running_sandbox
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 from tests.support.temporal import plain_client, running_temporal
 from tests.support.world import World, open_world
 
@@ -105,9 +105,8 @@ def forgotten(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 async def shop(settings: Settings) -> AsyncIterator[Shop]:
-    engine = create_engine(settings.database_url)
-    yield Shop(engine)
-    await engine.dispose()
+    async with opened_shop(settings.database_url) as shop:
+        yield shop
 
 
 @pytest.fixture(scope="session")

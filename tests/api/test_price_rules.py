@@ -6,7 +6,6 @@ from typing import Any
 import httpx2
 import pytest
 
-from db.engine import create_engine
 from settings import Settings
 from tests.api.answers import body, gbp, problem
 from tests.api.buyer import ADDRESS, Buyer, ready_buyer
@@ -14,7 +13,7 @@ from tests.api.conftest import SERVICE_TOKEN
 from tests.api.door import Door
 from tests.api.shops import shop_app
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 
 pytestmark = pytest.mark.in_process("its rules hold for every cart of the database, so it has one of its own")
 
@@ -39,9 +38,8 @@ def alone(settings: Settings, postgres: PostgresForTests) -> Settings:
 
 @pytest.fixture(scope="module")
 async def shop(alone: Settings) -> AsyncIterator[Shop]:
-    engine = create_engine(alone.database_url)
-    yield Shop(engine)
-    await engine.dispose()
+    async with opened_shop(alone.database_url) as shop:
+        yield shop
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,9 @@ from sqlalchemy import text
 
 from contracts.orders import Shortage
 from db import inventory, locations, stock
-from db.engine import create_engine
 from db.locations import LocationChange
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 from tests.support.stock import books_agree, commit, goods, hold, orders, place, places, release
 
 NORTH, SOUTH, WEST, IRISH, SHUT = "north", "south", "west", "irish", "shut"
@@ -24,16 +23,14 @@ NORTH, SOUTH, WEST, IRISH, SHUT = "north", "south", "west", "irish", "shut"
 @pytest.fixture(scope="module")
 async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
     """Open five places beside `main`, whose priority is 100."""
-    engine = create_engine(postgres.migrated(), pool_size=20)
-    shop = Shop(engine)
-    await place(shop, NORTH, priority=10)
-    await place(shop, SOUTH, priority=20)
-    await place(shop, WEST, priority=20)
-    await place(shop, IRISH, priority=1, countries=("IE",))
-    await place(shop, SHUT, priority=1, active=False)
-    yield shop
-    await books_agree(shop)
-    await engine.dispose()
+    async with opened_shop(postgres.migrated(), pool_size=20) as shop:
+        await place(shop, NORTH, priority=10)
+        await place(shop, SOUTH, priority=20)
+        await place(shop, WEST, priority=20)
+        await place(shop, IRISH, priority=1, countries=("IE",))
+        await place(shop, SHUT, priority=1, active=False)
+        yield shop
+        await books_agree(shop)
 
 
 async def allocated(shop: Shop, *lines: tuple[str, int], country: str | None = "GB") -> list[tuple[object, ...]]:

@@ -8,14 +8,13 @@ import pytest
 
 from contracts.orders import Shortage
 from db import inventory, stock, stocking
-from db.engine import create_engine
 from db.locations import LocationChange
 from db.locations import change as change_location
 from db.stock import Stock
 from db.stocking import Receipt
 from db.transfers import StockTransfer, transfer
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 from tests.support.stock import (
     allow,
     awaited,
@@ -35,13 +34,11 @@ from tests.support.stock import (
 
 @pytest.fixture(scope="module")
 async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
-    engine = create_engine(postgres.migrated(), pool_size=20)
-    shop = Shop(engine)
-    await place(shop, "north", priority=10)
-    await place(shop, "irish", priority=1, countries=("IE",))
-    yield shop
-    await books_agree(shop)
-    await engine.dispose()
+    async with opened_shop(postgres.migrated(), pool_size=20) as shop:
+        await place(shop, "north", priority=10)
+        await place(shop, "irish", priority=1, countries=("IE",))
+        yield shop
+        await books_agree(shop)
 
 
 async def found(shop: Shop, sku: str) -> Stock:

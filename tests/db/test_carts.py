@@ -6,12 +6,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import carts
 from db.carts import CartRow, NewLine, PricedCartLine
-from db.engine import create_engine
 from domain.errors import CurrencyUnavailableError, NotFoundError, UnknownSkuError
 from models.carts import CartStatus
 from models.columns import new_id
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +20,8 @@ def database(postgres: PostgresForTests) -> str:
 
 @pytest.fixture(scope="module")
 async def shop(database: str) -> AsyncIterator[Shop]:
-    engine = create_engine(database)
-    yield Shop(engine)
-    await engine.dispose()
+    async with opened_shop(database) as shop:
+        yield shop
 
 
 async def new_cart(session: AsyncSession, currency: str = "GBP", reference: str | None = None) -> CartRow:

@@ -8,10 +8,9 @@ from sqlalchemy import event
 
 from db import catalog, categories
 from db.catalog import ProductSearch, ProductSort
-from db.engine import create_engine
 from db.product_filters import ProductFilter
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +20,9 @@ def database(postgres: PostgresForTests) -> str:
 
 @pytest.fixture
 async def shop(database: str) -> AsyncIterator[Shop]:
-    engine = create_engine(database)
-    shop = Shop(engine)
-    await shop.run("TRUNCATE products, variants, prices, stock_levels, categories CASCADE")
-    yield shop
-    await engine.dispose()
+    async with opened_shop(database) as shop:
+        await shop.run("TRUNCATE products, variants, prices, stock_levels, categories CASCADE")
+        yield shop
 
 
 async def found(shop: Shop, wanted: ProductFilter, sort: ProductSort = ProductSort.NEWEST) -> list[UUID]:

@@ -12,7 +12,6 @@ from activities.ports import PaymentProvider
 from contracts.orders import OrderSnapshot, PlaceOrder
 from db import awaited_payments, checkout
 from db.checkout import StaleCheckoutError
-from db.engine import create_engine
 from domain.errors import (
     CartEmptyError,
     CartIncompleteError,
@@ -24,16 +23,15 @@ from domain.errors import (
 from domain.money import Money
 from domain.order_states import IllegalTransitionError, OrderStatus
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 from tests.support.steps import NO_TEMPORAL, cancel, declined
 from tests.support.world import KeptMail, World
 
 
 @pytest.fixture(scope="module")
 async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
-    engine = create_engine(postgres.migrated(), pool_size=20)
-    yield Shop(engine)
-    await engine.dispose()
+    async with opened_shop(postgres.migrated(), pool_size=20) as shop:
+        yield shop
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from contracts.orders import Shortage
 from db import inventory
-from db.engine import create_engine
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 from tests.support.stock import commit, goods, hold, levels, orders, release, reservations, somebody_waits
 
 SKUS = 4
@@ -24,9 +23,8 @@ STOCK = 6
 
 @pytest.fixture(scope="module")
 async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
-    engine = create_engine(postgres.migrated(), pool_size=20)
-    yield Shop(engine)
-    await engine.dispose()
+    async with opened_shop(postgres.migrated(), pool_size=20) as shop:
+        yield shop
 
 
 async def test_two_hundred_buyers_of_fifty_units_hold_exactly_fifty(shop: Shop) -> None:

@@ -12,10 +12,9 @@ from db import catalog
 from db.audit.checks import count, examine
 from db.audit.listings import LISTED_AS_IT_IS
 from db.catalog import ProductSearch, ProductSort
-from db.engine import create_engine
 from db.product_filters import ProductFilter
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 
 GBP = ProductFilter(currency="GBP")
 
@@ -27,11 +26,9 @@ def database(postgres: PostgresForTests) -> str:
 
 @pytest.fixture
 async def shop(database: str) -> AsyncIterator[Shop]:
-    engine = create_engine(database)
-    shop = Shop(engine)
-    await shop.run("TRUNCATE products, variants, prices, stock_levels, categories, known_words CASCADE")
-    yield shop
-    await engine.dispose()
+    async with opened_shop(database) as shop:
+        await shop.run("TRUNCATE products, variants, prices, stock_levels, categories, known_words CASCADE")
+        yield shop
 
 
 async def broken(shop: Shop) -> dict[str, int]:

@@ -6,22 +6,19 @@ from collections.abc import AsyncIterator
 import pytest
 
 from db import stock_policies
-from db.engine import create_engine
 from db.transfers import StockTransfer, transfer
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 from tests.support.stock import allow, goods, hold, orders, place, receive, release
 
 
 @pytest.fixture(scope="module")
 async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
-    engine = create_engine(postgres.migrated(), pool_size=20)
-    shop = Shop(engine)
-    await place(shop, "north", priority=10)
-    await place(shop, "shut", active=False)
-    await place(shop, "irish", countries=("IE",))
-    yield shop
-    await engine.dispose()
+    async with opened_shop(postgres.migrated(), pool_size=20) as shop:
+        await place(shop, "north", priority=10)
+        await place(shop, "shut", active=False)
+        await place(shop, "irish", countries=("IE",))
+        yield shop
 
 
 async def alerts(shop: Shop, sku: str) -> list[tuple[object, ...]]:

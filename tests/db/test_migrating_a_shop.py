@@ -11,9 +11,8 @@ from alembic import command
 from db import migrations
 from db.audit.checks import count, examine
 from db.audit.listings import LISTED_AS_IT_IS
-from db.engine import create_engine
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 
 _PRODUCTS = """
 INSERT INTO products (id, slug, title, description, status, category_id)
@@ -48,9 +47,8 @@ async def old(postgres: PostgresForTests) -> str:
 
 @pytest.fixture
 async def shop(old: str) -> AsyncIterator[Shop]:
-    engine = create_engine(old)
-    yield Shop(engine)
-    await engine.dispose()
+    async with opened_shop(old) as shop:
+        yield shop
 
 
 async def broken(shop: Shop) -> dict[str, int]:

@@ -13,7 +13,6 @@ from activities.ports import PaymentProvider
 from contracts.orders import OrderSnapshot, PlaceOrder, ShippedLine
 from contracts.shipments import BeginShipment
 from db import carts, checkout, orders, price_rules, shipments
-from db.engine import create_engine
 from db.orders import AdjustmentView, OrderView
 from domain.captures import CapturePolicy
 from domain.errors import ShippingMethodRequiredError, ShippingUnavailableError
@@ -22,16 +21,15 @@ from domain.order_states import OrderStatus
 from domain.pricing.explaining import AdjustmentProblem
 from tests.support.postgres import PostgresForTests
 from tests.support.prices import Prices
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 from tests.support.steps import NO_TEMPORAL
 from tests.support.world import KeptMail, World
 
 
 @pytest.fixture(scope="module")
 async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
-    engine = create_engine(postgres.migrated(), pool_size=5)
-    yield Shop(engine)
-    await engine.dispose()
+    async with opened_shop(postgres.migrated(), pool_size=5) as shop:
+        yield shop
 
 
 @pytest.fixture

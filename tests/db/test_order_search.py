@@ -9,11 +9,10 @@ import pytest
 from sqlalchemy import text
 
 from db import orders
-from db.engine import create_engine
 from db.orders import OrderSearch
 from models.columns import new_id
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 
 ORDERS = 100_000
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -38,13 +37,11 @@ FROM generate_series(1, :number) AS n
 
 @pytest.fixture(scope="module")
 async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
-    engine = create_engine(postgres.migrated())
-    shop = Shop(engine)
-    await shop.run(_CARTS, number=ORDERS)
-    await shop.run(_FILLED, number=ORDERS, began=BEGAN)
-    await shop.run("ANALYZE orders, carts")
-    yield shop
-    await engine.dispose()
+    async with opened_shop(postgres.migrated()) as shop:
+        await shop.run(_CARTS, number=ORDERS)
+        await shop.run(_FILLED, number=ORDERS, began=BEGAN)
+        await shop.run("ANALYZE orders, carts")
+        yield shop
 
 
 _REMOVED = re.compile(r"Rows Removed by Filter: (\d+)")

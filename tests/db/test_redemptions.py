@@ -16,13 +16,12 @@ from db import awaited_payments, checkout
 from db.audit.checks import count, examine
 from db.audit.limits import Limits, parameters
 from db.audit.prices import CODES_AGREE, TOTAL_ADDS_UP
-from db.engine import create_engine
 from domain.money import Money
 from domain.order_states import OrderStatus
 from models.columns import new_id
 from tests.support.postgres import PostgresForTests
 from tests.support.prices import Prices
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 from tests.support.steps import NO_TEMPORAL, another_card, cancel, declined
 from tests.support.world import KeptMail, World
 
@@ -31,9 +30,8 @@ FULL, REDUCED = 1000, 900
 
 @pytest.fixture(scope="module")
 async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
-    engine = create_engine(postgres.migrated(), pool_size=20)
-    yield Shop(engine)
-    await engine.dispose()
+    async with opened_shop(postgres.migrated(), pool_size=20) as shop:
+        yield shop
 
 
 @pytest.fixture

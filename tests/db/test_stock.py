@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from db import stock
-from db.engine import create_engine
 from db.stock import Adjustment, Level, Stock
 from models.inventory import MovementReason
 from tests.support.postgres import PostgresForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +17,8 @@ def database(postgres: PostgresForTests) -> str:
 
 @pytest.fixture(scope="module")
 async def shop(database: str) -> AsyncIterator[Shop]:
-    engine = create_engine(database)
-    yield Shop(engine)
-    await engine.dispose()
+    async with opened_shop(database) as shop:
+        yield shop
 
 
 def adjustment(sku: str, delta: int, location: str = "main") -> Adjustment:

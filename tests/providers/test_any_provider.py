@@ -8,14 +8,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from activities.ports import PaymentProvider
-from db.engine import create_engine
 from domain.money import Money
 from domain.provider_payments import ProviderPayment, ProviderPaymentState, ProviderRefusedError, RefundState
 from providers.manual import ManualProvider
 from providers.stripe import StripeProvider
 from tests.support.postgres import PostgresForTests
 from tests.support.sandbox import SECRET_KEY, SandboxForTests
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 
 TOTAL = Money(4_200, "GBP")
 State = ProviderPaymentState
@@ -33,9 +32,8 @@ class Offer:
 
 @pytest.fixture(scope="module")
 async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
-    engine = create_engine(postgres.migrated())
-    yield Shop(engine)
-    await engine.dispose()
+    async with opened_shop(postgres.migrated()) as shop:
+        yield shop
 
 
 @pytest.fixture(params=["cards", "book"])

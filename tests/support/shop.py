@@ -1,12 +1,14 @@
 """A small shop to test against: products that each test makes for itself, and a look at every table."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import CursorResult, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.engine import Sessions, create_sessions
+from db.engine import Sessions, create_engine, create_sessions
 from models.columns import new_id
 
 _WATCHED = ("carts", "cart_lines", "stock_levels", "stock_movements", "locations", "orders", "reservations", "products")
@@ -93,3 +95,13 @@ class Shop:
     async def _write(self, statement: str, values: dict[str, object]) -> None:
         async with self.sessions.begin() as session:
             await session.execute(text(statement), values)
+
+
+@asynccontextmanager
+async def opened_shop(database_url: str, *, pool_size: int = 10) -> AsyncIterator[Shop]:
+    """Open the shop in a database, and close its connections again."""
+    engine = create_engine(database_url, pool_size=pool_size)
+    try:
+        yield Shop(engine)
+    finally:
+        await engine.dispose()

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from db.engine import create_engine
 from tests.support.postgres import PostgresForTests
 from tests.support.sandbox import SECRET_KEY, SandboxForTests, running_sandbox
-from tests.support.shop import Shop
+from tests.support.shop import Shop, opened_shop
 from tests.support.temporal import plain_client, running_temporal
 from tests.support.world import World, open_world
 
@@ -27,9 +26,8 @@ def sandbox(postgres: PostgresForTests) -> Iterator[SandboxForTests]:
 
 @pytest.fixture(scope="session")
 async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
-    engine = create_engine(postgres.migrated(), pool_size=20)
-    yield Shop(engine)
-    await engine.dispose()
+    async with opened_shop(postgres.migrated(), pool_size=20) as shop:
+        yield shop
 
 
 @pytest.fixture
