@@ -89,7 +89,7 @@ CROSS JOIN LATERAL (
            coalesce(i.weight, o.weight) AS weight, coalesce(i.tax_category, o.tax_category) AS tax_category,
            coalesce(i.barcode, o.barcode) AS barcode, coalesce(i.image, o.image) AS image
 ) n
-WHERE v.sku = i.sku AND NOT i.is_new AND i.n > :after AND i.n <= :to
+WHERE v.sku = i.sku AND v.product_id = i.product_id AND NOT i.is_new AND i.n > :after AND i.n <= :to
   AND (v.title, v.position, v.options, v.weight, v.tax_category, v.barcode, v.image)
       IS DISTINCT FROM (n.title, n.position, n.options, n.weight, n.tax_category, n.barcode, n.image)
 RETURNING v.product_id
@@ -201,9 +201,9 @@ async def apply(session: AsyncSession, import_: ImportRow, progress: Progress) -
         sqlalchemy.exc.IntegrityError: an editor has taken a new name meanwhile; it can be tried again.
     """
     await comparing.take(session, import_.id, import_.products)
-    refusals = await comparing.clashes(session)
-    if refusals and not import_.skip_refused:
-        await staging.refuse(session, import_.id, refusals)
+    clashes = await comparing.clashes(session)
+    if clashes.number and not import_.skip_refused:
+        await staging.refuse(session, import_.id, clashes.first, number=clashes.number)
         await files.move(session, import_.id, ImportState.APPLYING, to=ImportState.REFUSED)
         return None
     await session.execute(_DEFINE_ATTRIBUTES)
@@ -214,7 +214,7 @@ async def apply(session: AsyncSession, import_: ImportRow, progress: Progress) -
         await progress(min(after + AT_ONCE, import_.products))
     await _decide_policies(session)
     # Not before: this locks the row of the import, in which others are told of the progress.
-    await staging.refuse(session, import_.id, refusals)
+    await staging.refuse(session, import_.id, clashes.first, number=clashes.number)
     await files.finish(session, import_.id, json.dumps(asdict(done)))
     return done
 

@@ -5,6 +5,7 @@ The products stand in temporary tables from here on, each beside what it is in t
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import text
@@ -31,6 +32,7 @@ CREATE TEMPORARY TABLE incoming_variants (
     barcode text, image text, product_id uuid, is_new boolean, position integer, PRIMARY KEY (n, place)
 ) ON COMMIT DROP
 """,
+    "CREATE TEMPORARY TABLE incoming_clashes (n integer, line integer, reason text) ON COMMIT DROP",
 )
 
 _TAKE_PRODUCTS = """
@@ -154,9 +156,22 @@ FROM incoming_products i JOIN attributes a ON a.type <> 'text' AND i.attributes 
 _CLASHES = (_SAME_PRODUCT, _SAME_SKU, _SOMEBODY_ELSES_SKU, _SAME_OPTIONS, _OTHER_OPTIONS, _OTHER_TYPE)
 
 _LEAVE_OUT = (
-    "DELETE FROM incoming_variants WHERE n = ANY (:ns)",
-    "DELETE FROM incoming_products WHERE n = ANY (:ns)",
+    "DELETE FROM incoming_variants WHERE n IN (SELECT n FROM incoming_clashes)",
+    "DELETE FROM incoming_products WHERE n IN (SELECT n FROM incoming_clashes)",
 )
+
+_TELL = text("""
+SELECT line, reason, count(*) OVER () AS number
+FROM (SELECT DISTINCT line, reason FROM incoming_clashes) c ORDER BY line, reason LIMIT :most
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Clashes:
+    """What stands in the way of rows: how many such reasons there are, and the first of them."""
+
+    number: int
+    first: tuple[Refusal, ...]
 
 
 async def take(session: AsyncSession, import_id: UUID, products: int) -> None:
@@ -178,17 +193,11 @@ async def _in_parts(session: AsyncSession, statements: Sequence[str], import_id:
             await session.execute(statement, {"after": after, "to": after + AT_ONCE} | named)
 
 
-async def clashes(session: AsyncSession) -> list[Refusal]:
-    """Find what the shop, or another row of the file, stands in the way of, and leave those products out."""
-    found: list[tuple[int, Refusal]] = []
+async def clashes(session: AsyncSession) -> Clashes:
+    """Find what the shop, or another row of the file, stands in the way of, and leave all of those products out."""
     for query in _CLASHES:
-        rows = await session.execute(text(f"{query} LIMIT {MOST_REFUSALS}"))
-        found += [(n, Refusal(line, reason)) for n, line, reason in rows]
-    if found:
-        await _leave_out(session, sorted({n for n, _ in found}))
-    return sorted({refusal for _, refusal in found})
-
-
-async def _leave_out(session: AsyncSession, ns: Sequence[int]) -> None:
+        await session.execute(text(f"INSERT INTO incoming_clashes {query}"))
     for statement in _LEAVE_OUT:
-        await session.execute(text(statement), {"ns": [*ns]})
+        await session.execute(text(statement))
+    rows = (await session.execute(_TELL, {"most": MOST_REFUSALS})).all()
+    return Clashes(rows[0].number if rows else 0, tuple(Refusal(row.line, row.reason) for row in rows))

@@ -45,7 +45,9 @@ WHERE id = :id AND state = 'reading'
 RETURNING state
 """)  # noqa: S608 - a constant
 
-_COUNT_REFUSALS = text("UPDATE imports SET refused = refused + :count WHERE id = :id")
+_COUNT_REFUSALS = text(
+    "UPDATE imports SET refused = refused + :count WHERE id = :id RETURNING refused - :count AS before"
+)
 
 
 def batches(passages: Iterable[Passage]) -> Iterator[list[Passage]]:
@@ -71,8 +73,7 @@ async def add(session: AsyncSession, import_id: UUID, begin: Place, passages: Se
         raise ImportOverError("the import was called off, or is read by another worker")
     documents = [json.dumps(_product(product), ensure_ascii=False) for product in products]
     await session.execute(_ADD_PRODUCTS, {"id": import_id, "before": row.before, "products": documents})
-    if refusals:
-        await _keep(session, import_id, refusals[: max(0, MOST_REFUSALS - row.refused_before)])
+    await _keep(session, import_id, refusals, row.refused_before)
     return end
 
 
@@ -88,14 +89,21 @@ async def end(session: AsyncSession, import_id: UUID, *, fatal: bool) -> ImportS
     return ImportState(state)
 
 
-async def refuse(session: AsyncSession, import_id: UUID, refusals: Sequence[Refusal]) -> None:
-    """Keep rows that can not be taken."""
+async def refuse(
+    session: AsyncSession, import_id: UUID, refusals: Sequence[Refusal], *, number: int | None = None
+) -> None:
+    """Keep rows that can not be taken; they are the first of a `number`, where there are more."""
     if refusals:
-        await session.execute(_COUNT_REFUSALS, {"id": import_id, "count": len(refusals)})
-        await _keep(session, import_id, refusals)
+        count = len(refusals) if number is None else number
+        before = await session.scalar(_COUNT_REFUSALS, {"id": import_id, "count": count})
+        await _keep(session, import_id, refusals, before or 0)
 
 
-async def _keep(session: AsyncSession, import_id: UUID, refusals: Sequence[Refusal]) -> None:
+async def _keep(session: AsyncSession, import_id: UUID, refusals: Sequence[Refusal], before: int) -> None:
+    """Write down what is told one by one of refusals, behind those `before` them."""
+    refusals = refusals[: max(0, MOST_REFUSALS - before)]
+    if not refusals:
+        return
     lines, reasons = [refusal.line for refusal in refusals], [refusal.reason for refusal in refusals]
     await session.execute(_ADD_REFUSALS, {"id": import_id, "lines": lines, "reasons": reasons})
 

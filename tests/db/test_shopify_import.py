@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from cli import importing
 from cli.shopify.importing import ImportOptions, import_file
 from db.engine import create_engine, create_sessions
-from db.imports import applying, files
+from db.imports import applying, comparing, files, staging
 from db.imports.applying import ImportCounts
 from domain.merchandise import Refusal
 from settings import get_settings
@@ -297,6 +297,22 @@ async def test_refused_products_can_be_left_out_as_a_whole(shelf: Shelf) -> None
     assert report.counts == ImportCounts(new_products=2, new_variants=2, prices=2, units=5)
     assert [refusal.line for refusal in report.refusals] == [3, 4]
     assert await shelf.rows("SELECT slug FROM products ORDER BY slug") == [("blue-shirt",), ("thing-1",), ("thing-4",)]
+
+
+async def test_more_clashes_than_are_told_are_all_left_out_and_counted(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shelf.done(*map(plain, range(5)))
+    before = await shelf.contents(*TABLES)
+    for module in (comparing, staging):
+        monkeypatch.setattr(module, "MOST_REFUSALS", 2)
+    somebody_elses = [plain(n, Handle=f"other-{n}", **{"Variant Price": "0.01"}) for n in range(5)]
+    refused = plain(9, **{"Gift Card": "true"})
+    report = await shelf.take(*somebody_elses, refused, options=ImportOptions("GBP", "main", skip_refused=True))
+    assert report.counts == ImportCounts()
+    assert report.refused == 6
+    assert await shelf.rows("SELECT line FROM import_refusals ORDER BY line") == [(2,), (7,)]
+    assert await shelf.contents(*TABLES) == before
 
 
 async def test_a_file_that_was_cut_is_refused_even_where_refused_rows_are_left_out(shelf: Shelf) -> None:
