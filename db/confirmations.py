@@ -35,10 +35,15 @@ WHERE order_id = :order_id AND state IN ('awaited', 'promised') AND amount = :am
 RETURNING reference
 """)
 
+# What is waited for says what may come; else it is a payment that was given up, of this amount if there is one.
 _STANDING = text("""
 SELECT m.reference, m.state FROM orders o
 LEFT JOIN manual_payments m ON m.order_id = o.id
-WHERE o.id = :order_id ORDER BY m.state = 'cancelled', m.created_at DESC LIMIT 1
+WHERE o.id = :order_id
+ORDER BY CASE WHEN m.state IN ('awaited', 'promised') THEN 0 WHEN m.state = 'cancelled' THEN 1 ELSE 2 END,
+         m.amount IS DISTINCT FROM CAST(:amount AS bigint) OR m.currency IS DISTINCT FROM CAST(:currency AS text),
+         m.created_at DESC
+LIMIT 1
 """)
 
 _RECEIVE_LATE = text("""
@@ -66,7 +71,9 @@ RETURNING id, payment, key
 
 _OWED_OF_ORDER = text("""
 SELECT o.id, EXISTS (SELECT FROM manual_refunds r WHERE r.order_id = o.id AND r.state = 'owed') AS owed,
-       o.needs_operator AND o.operator_reason = :late AS late
+       o.needs_operator AND o.operator_reason = :late AND NOT EXISTS (
+           SELECT FROM manual_refunds r WHERE r.order_id = o.id AND r.state = 'owed' AND r.key IS NULL
+       ) AS all_late_paid
 FROM orders o WHERE o.id = :order_id
 """)
 
@@ -122,7 +129,7 @@ async def pay_back(session: AsyncSession, receipt: Receipt) -> StoredEvent | Non
         raise _mismatch() if standing.owed else IllegalStepError("Nothing is owed to the buyer of this order.")
     if paid.key is not None:
         return await _tell(session, receipt, paid.payment, f"{paid.id}:paid", PaymentEventType.REFUNDED)
-    if standing.late and await orders.clear_flag(session, receipt.order_id):
+    if standing.all_late_paid and await orders.clear_flag(session, receipt.order_id):
         event = EventType.OPERATOR_RESOLVED
         await order_log.annotate(session, receipt.order_id, event, actor=receipt.actor, reason="refund_paid")
     return None
@@ -140,15 +147,17 @@ async def owed(session: AsyncSession, *, limit: int, after: tuple[datetime, UUID
 async def _receive_late(session: AsyncSession, receipt: Receipt) -> None:
     """Note money that nobody waits for any more: it is owed, and somebody has to look."""
     order_id = receipt.order_id
-    standing = (await session.execute(_STANDING, {"order_id": order_id})).one_or_none()
+    values = _values(receipt)
+    wanted = {name: values[name] for name in ("order_id", "amount", "currency")}
+    standing = (await session.execute(_STANDING, wanted)).one_or_none()
     if standing is None:
         raise NotFoundError("There is no such order.")
     if standing.state in {State.AWAITED, State.PROMISED}:
         raise _mismatch()
     if standing.state != State.CANCELLED:
         raise IllegalStepError("The order waits for no payment that people confirm.")
-    values = _values(receipt) | {"id": new_id(), "reference": standing.reference}
-    if (await session.execute(_RECEIVE_LATE, values)).first() is None:
+    late = values | {"id": new_id(), "reference": standing.reference}
+    if (await session.execute(_RECEIVE_LATE, late)).first() is None:
         raise _mismatch()
     if await orders.flag(session, order_id, reason=LATE):
         await order_log.annotate(session, order_id, EventType.OPERATOR_NEEDED, actor=receipt.actor, reason=LATE)

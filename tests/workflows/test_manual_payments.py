@@ -182,6 +182,41 @@ async def test_another_way_to_pay_gives_the_transfer_up(world: World) -> None:
     assert providers == (["manual", "stripe"],)
 
 
+async def test_each_transfer_that_comes_after_it_was_given_up_is_owed_until_it_is_paid_back(world: World) -> None:
+    order, _ = await order_by(world, TRANSFER)
+    async with world.working():
+        await world.place(order)
+        for method in (TRANSFER, "pm_card_visa"):
+            await world.client.pay(order.order_id, Pay(method), wait=WAIT)
+        for line in (1, 2):
+            assert await received(world, order, 2000, f"statement 14, line {line}") is Confirmation.LATE
+        with pytest.raises(IllegalStepError):
+            await received(world, order, 2000, "statement 14, line 3")
+        assert await owed(world, order) == [2000, 2000]
+
+        await paid_back(world, order, 2000, "statement 15, line 1")
+        assert (await world.order(order.order_id)).needs_operator
+        await paid_back(world, order, 2000, "statement 15, line 2")
+        assert not (await world.order(order.order_id)).needs_operator
+
+    assert await world.charged(order.order_id) == [2000]
+    assert await broken(world, order) == []
+
+
+async def test_transfer_that_was_given_up_is_owed_also_where_another_one_has_paid_the_order(world: World) -> None:
+    order, _ = await order_by(world, TRANSFER)
+    async with world.working():
+        await world.place(order)
+        await world.client.pay(order.order_id, Pay(TRANSFER), wait=WAIT)
+        assert await received(world, order, 2000, "statement 16, line 1") is Confirmation.RECEIVED
+        await until(world, order, OrderStatus.PLACED)
+        assert await received(world, order, 2000, "statement 16, line 2") is Confirmation.LATE
+
+    assert await owed(world, order) == [2000]
+    assert (await world.order(order.order_id)).operator_reason == "payment_late"
+    assert await broken(world, order) == []
+
+
 async def test_declined_card_is_followed_by_a_transfer_also_where_shipments_take_the_money(world: World) -> None:
     sku = await world.goods()
     order = replace(
