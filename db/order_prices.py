@@ -25,6 +25,7 @@ async def settle(session: AsyncSession, cart: CartRow, lines: Sequence[PricedCar
     """
     found = await price_rules.of_cart(session, cart, lines)
     rules, priced = found.rules, found.lines(lines)
+    await redemptions.lock(session, rules.usable_codes)
     while True:
         price = rules.price(priced, cart.currency, found.choice)
         _require_sellable(price)

@@ -50,17 +50,21 @@ UPDATE promotions p SET uses = p.uses - 1 FROM mine m WHERE p.id = m.promotion_i
 """)
 
 
+async def lock(session: AsyncSession, promotions: Collection[UUID]) -> None:
+    """Lock every promotion whose code a checkout may come to use, all at once."""
+    if promotions:
+        await session.execute(_LOCK, {"ids": sorted(promotions)})
+
+
 async def count(session: AsyncSession, cart: CartRow, promotions: Collection[UUID]) -> Sequence[UUID]:
-    """Count one use of each of these promotions by the customer of a locked cart, or of none of them.
+    """Count one use of each of these locked promotions by the customer of a locked cart, or of none of them.
 
     Returns those that can not be used any more, in all or by this customer; nothing was counted then. Their
     redemptions are written with the order, in the same transaction.
     """
     if not promotions:
         return ()
-    ids = sorted(promotions)
-    await session.execute(_LOCK, {"ids": ids})
-    values = {"ids": ids, "customer": cart.customer_id, "email": cart.email}
+    values = {"ids": sorted(promotions), "customer": cart.customer_id, "email": cart.email}
     return (await session.execute(_COUNT, values)).scalars().all()
 
 

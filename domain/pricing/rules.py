@@ -72,6 +72,11 @@ class PriceRules:
     methods: tuple[ShippingMethod, ...] = ()
     ships: bool = False
 
+    @property
+    def usable_codes(self) -> tuple[UUID, ...]:
+        """Return the promotions that a cart may come to use by a typed code."""
+        return tuple(offer.id for offer in self.offers if offer.problem is None and not offer.promotion.automatic)
+
     def price(self, lines: Sequence[PricedLine], currency: str, choice: Choice) -> ExplainedQuote:
         """Price lines and explain it. What was chosen and can not be had changes nothing, and is told as a problem."""
         method, problem = self._method(lines, choice)

@@ -149,6 +149,29 @@ async def test_carts_with_the_same_codes_in_different_orders_never_wait_for_each
     assert (await prices.uses(one), await prices.uses(two)) == (60, 60)
 
 
+async def test_carts_that_fall_back_from_one_code_to_another_never_wait_for_each_other_in_a_circle(
+    world: World, prices: Prices
+) -> None:
+    mugs, bowls = await world.goods(amount=FULL, stock=100), await world.goods(amount=FULL, stock=100)
+    of_mugs = await code(prices, use_limit=5, combines=False, skus=[mugs])
+    of_bowls = await code(prices, use_limit=5, combines=False, skus=[bowls])
+    orders = []
+    for few, many in ((mugs, bowls), (bowls, mugs)) * 15:
+        order = await buyer(world, many, of_mugs[0], of_bowls[0])
+        await world.shop.run("UPDATE cart_lines SET quantity = 2 WHERE cart_id = :cart", cart=order.cart_id)
+        await world.shop.run(
+            "INSERT INTO cart_lines (line_id, cart_id, sku, quantity) VALUES (uuidv7(), :cart, :sku, 1)",
+            cart=order.cart_id,
+            sku=few,
+        )
+        orders.append(order)
+
+    opened = await asyncio.gather(*(open_(world, order) for order in orders))
+
+    assert {order.status for order in opened} == {OrderStatus.PENDING}
+    assert (await prices.uses(of_mugs[1]), await prices.uses(of_bowls[1])) == (5, 5)
+
+
 async def test_of_two_codes_one_of_which_is_gone_the_other_still_counts_once(world: World, prices: Prices) -> None:
     (gone, one), (left, two) = await code(prices, use_limit=1), await code(prices, use_limit=9)
     sku = await world.goods(amount=FULL)
