@@ -22,10 +22,8 @@ class AvailabilityChores:
         """Note every product that is sold out, or is not any more, and return how many they were."""
         noted = 0
         async with heartbeats():
-            while found := await self._note():
+            while found := await self._note():  # a last look finds what came in while the one before it was written
                 noted += found
-                if found < self._at_once:
-                    break
         return noted
 
     async def _note(self) -> int:

@@ -30,6 +30,9 @@ SET plan_cache_mode = force_custom_plan AS $$
         SELECT category_id, product_id FROM above
         UNION ALL
         SELECT '00000000-0000-0000-0000-000000000000', id FROM products WHERE id = ANY (changed) AND status = 'active'
+    ), noted AS MATERIALIZED (
+        SELECT product_id, sold_out FROM listings
+        WHERE category_id = '00000000-0000-0000-0000-000000000000' AND product_id = ANY (changed)
     ), priced AS MATERIALIZED (
         SELECT t.category_id, x.currency, t.product_id, x.price
         FROM placed t JOIN (
@@ -53,14 +56,16 @@ SET plan_cache_mode = force_custom_plan AS $$
         ) truth
         WHERE l.product_id = truth.product_id AND (l.category_id || l.currency = ANY (truth.places)) IS NOT TRUE
     ), listed AS (
-        INSERT INTO listings AS l (category_id, product_id, created_at, title)
-        SELECT t.category_id, t.product_id, p.created_at, p.title FROM placed t JOIN products p ON p.id = t.product_id
+        INSERT INTO listings AS l (category_id, product_id, created_at, title, sold_out)
+        SELECT t.category_id, t.product_id, p.created_at, p.title, coalesce(e.sold_out, false)
+        FROM placed t JOIN products p ON p.id = t.product_id LEFT JOIN noted e ON e.product_id = t.product_id
         ORDER BY 2, 1
         ON CONFLICT (product_id, category_id) DO UPDATE SET created_at = excluded.created_at, title = excluded.title
         WHERE (l.created_at, l.title) IS DISTINCT FROM (excluded.created_at, excluded.title)
     )
-    INSERT INTO listed_prices AS l (category_id, currency, product_id, price)
-    SELECT category_id, currency, product_id, price FROM priced ORDER BY 3, 1, 2
+    INSERT INTO listed_prices AS l (category_id, currency, product_id, price, sold_out)
+    SELECT t.category_id, t.currency, t.product_id, t.price, coalesce(e.sold_out, false)
+    FROM priced t LEFT JOIN noted e ON e.product_id = t.product_id ORDER BY 3, 1, 2
     ON CONFLICT (product_id, category_id, currency) DO UPDATE SET price = excluded.price
     WHERE l.price IS DISTINCT FROM excluded.price
 $$

@@ -15,7 +15,7 @@ _NOW = sa.text("now()")
 
 def upgrade() -> None:
     """Let locations say where they ship to, and keep what is decided about a SKU and what orders wait for."""
-    take("order_lines", "orders", "stock_movements", "locations")
+    take("variants", "orders", "stock_movements", "locations")
     _locations()
     _movements()
     _policies()

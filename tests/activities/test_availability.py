@@ -68,6 +68,21 @@ async def test_what_comes_back_into_stock_is_listed_before_it_is_noted(shop: Sho
     assert await sold_out(shop) == {other}
 
 
+async def test_a_sold_out_product_is_so_in_every_list_that_it_comes_into(shop: Shop) -> None:
+    mug = await shop.product("MUG", stock=0)
+    await note(shop)
+    category = await shop.category("Mugs")
+    await shop.run("UPDATE products SET category_id = :category WHERE id = :mug", category=category, mug=mug)
+    await shop.run("INSERT INTO prices (sku, currency, amount) VALUES ('MUG', 'SEK', 9900)")
+    noted = (
+        "SELECT sold_out FROM listings WHERE product_id = :mug"
+        " UNION ALL SELECT sold_out FROM listed_prices WHERE product_id = :mug"
+    )
+    rows = await shop.run(noted, mug=mug)
+    assert len(rows) >= 6
+    assert set(rows) == {(True,)}
+
+
 async def test_what_may_be_backordered_is_not_sold_out(shop: Shop) -> None:
     mug = await shop.product("MUG", stock=0)
     await note(shop)
