@@ -15,8 +15,8 @@ _ZERO = {"server_default": text("0")}
 class StockPolicy(SQLModel, table=True):
     """How much more of a SKU may be sold than there is, and how little of it is little.
 
-    `backordered` counts what orders wait for. Whoever moves the stock of a SKU with a policy locks this row first:
-    that is what keeps those who wait in their order.
+    `backordered` counts what orders wait for. Whoever holds stock of a SKU with a policy, frees it, receives it or
+    lets orders wait for it locks this row first: that is what keeps those who wait in their order.
     """
 
     __tablename__ = "stock_policies"

@@ -1,7 +1,8 @@
 """How long a step may take and how often it is tried again: one place for every time-out of the story.
 
-A provider call ends by its own time-out (6 s at most, eight calls in the longest step) before `provider_call` gives its
-attempt up, so a new attempt never runs beside an old one. Heartbeats tell within seconds that a worker has died.
+A provider call ends by its own time-out (6 s at most) before `provider_call` gives its attempt up. A step of ten calls
+that all run into theirs comes to that limit: what keeps the money right then is the key of each call, not the time.
+Heartbeats tell within seconds that a worker has died.
 """
 
 from datetime import timedelta

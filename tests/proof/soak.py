@@ -26,6 +26,7 @@ WEIGHTS = {
     "worker-orders": 16,
     "worker-payments": 9,
     "worker-notifications": 5,
+    "worker-inventory": 2,
     "worker-maintenance": 2,
     "api": 6,
     "sandbox": 4,
@@ -116,7 +117,7 @@ async def is_right(stack: RunningStack, going: Soak) -> bool:
     sys.stdout.write(
         f"kept by the books {ours[0][0]}, by the payment server {theirs[0][0]}; audit: {broken or 'clean'}\n"
     )
-    return not (wrong or broken or going.failed) and ours == theirs
+    return bool(going.told) and not (wrong or broken or going.failed) and ours == theirs
 
 
 async def _wrong_endings(stack: RunningStack, told: Sequence[Told]) -> list[str]:

@@ -7,7 +7,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from contracts.orders import Cancel, PlaceOrder, Refund
+from contracts.orders import Cancel, PlaceOrder, Refund, order_workflow_id
 from contracts.queues import TaskQueue
 from domain.captures import CapturePolicy
 from domain.order_states import OrderStatus
@@ -175,23 +175,32 @@ async def test_worker_that_is_killed_at_any_point_of_a_call_leaves_what_no_kill_
         await require_the_same_ends(lone, ends)
 
 
+@dataclass
 class AwayForAnHour(Meddler):
     """Answers no attempt of a step's first hour by Temporal's clock; fewer than there would be, to save time."""
+
+    refused: set[str] = field(default_factory=set)
+    answered: set[str] = field(default_factory=set)
 
     async def _moment(self, moment: str) -> None:
         if moment.startswith("before "):
             about = activity.info()
             if about.current_attempt_scheduled_time - about.scheduled_time < HOUR:
+                self.refused.add(moment)
                 raise ApplicationError("away", next_retry_delay=HOUR / 6) from ProviderUnavailableError()
+            self.answered.add(moment)
 
 
 async def test_provider_that_is_away_for_an_hour_is_waited_for(hasty: LoneWorld) -> None:
     world, ends = hasty.world, dict[tuple[str, Row], End]()
     async with world.working():
         ready = {row: await row.ready(world) for row in ROWS}
-    provider, world.provider = world.provider, AwayForAnHour(world.provider)
+    provider, away = world.provider, AwayForAnHour(world.provider)
+    world.provider = away
     async with world.working():
         await asyncio.gather(*(row.act(world, order) for row, (order, _) in ready.items()))
+        assert {"before prepare", "before find"} <= away.refused, "the provider was not away for all of them"
+        assert {f"before {row.operation}" for row in ROWS} <= away.answered, "nothing waited for an hour"
         world.provider = provider
         for row, (order, sku) in ready.items():
             ends["provider away for an hour", row] = await end_of(hasty, order, sku)
@@ -212,11 +221,22 @@ async def test_database_that_is_away_after_a_call_loses_nothing_of_it(
             await called.reached.wait()
             with postgres.away(lone.database_url):
                 called.opened.set()
-                await asyncio.sleep(1.5)
+                await step_has_failed(world, order)
             await acting
             ends["database away after the call", row] = await end_of(lone, order, sku)
         world.provider = provider
         await require_the_same_ends(lone, ends)
+
+
+async def step_has_failed(world: World, order: PlaceOrder) -> None:
+    """Wait until a step of an order has met what is in its way."""
+    handle = world.temporal.get_workflow_handle(order_workflow_id(order.order_id))
+    async with asyncio.timeout(30):
+        while True:
+            pending = (await handle.describe()).raw_description.pending_activities
+            if any(step.HasField("last_failure") for step in pending):
+                return
+            await asyncio.sleep(0.05)
 
 
 async def _acted(row: Row, world: World, order: PlaceOrder) -> None:

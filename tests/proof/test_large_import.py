@@ -1,6 +1,8 @@
 """A product file of 100,000 rows, by the code of the command: into a shop whose listings are kept by triggers."""
 
 import csv
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +10,10 @@ import psutil
 import pytest
 
 from cli.shopify.importing import import_file
-from db.engine import create_engine, create_sessions
+from db.imports.applying import ImportCounts
 from tests.support.postgres import PostgresForTests
 from tests.support.shelf import OPTIONS, Shelf, Silent
+from tests.support.shop import opened_shop
 from tests.support.shopify import Cells, plain
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(900)]
@@ -54,14 +57,19 @@ class Weighed(Silent):
 async def test_a_hundred_thousand_rows_are_imported_in_bounded_memory(
     postgres: PostgresForTests, tmp_path: Path
 ) -> None:
-    url, watch = postgres.migrated(), Weighed()
-    report = await import_file(written(tmp_path / "large.csv"), url, OPTIONS, watch)
+    url, watch, file, began = postgres.migrated(), Weighed(), written(tmp_path / "large.csv"), time.monotonic()
+    report = await import_file(file, url, OPTIONS, watch)
+    took = time.monotonic() - began
     articles = PRODUCTS * len(SIZES)
     assert report.counts is not None
     assert (report.counts.new_products, report.counts.new_variants) == (PRODUCTS, articles)
     assert watch.most - watch.first < MOST_GROWTH
-    engine = create_engine(url)
-    shelf = Shelf(create_sessions(engine), url, tmp_path)
-    assert await shelf.rows("SELECT count(*) FROM prices") == [(articles,)]
-    assert await shelf.rows("SELECT count(DISTINCT product_id) FROM listings") == [(PRODUCTS,)]
-    await engine.dispose()
+    async with opened_shop(url) as shop:
+        shelf = Shelf(shop.sessions, url, tmp_path)
+        assert await shelf.rows("SELECT count(*) FROM prices") == [(articles,)]
+        assert await shelf.rows("SELECT count(DISTINCT product_id) FROM listings") == [(PRODUCTS,)]
+
+    again = await import_file(file, url, OPTIONS, Silent())
+    assert again.counts == ImportCounts(unchanged_products=PRODUCTS)
+    grown = (watch.most - watch.first) / 1024**2
+    sys.stdout.write(f"{articles} rows in {took:.0f} s, the process grew by {grown:.0f} MiB\n")

@@ -136,7 +136,9 @@ class Customer:
         body = {"payment_method": {"token": card}}
         headers = {**cart.headers, "Prefer": f"wait={wait}"}
         said = await self._ask(self._buyer, f"{cart.path}/checkout", body, headers)
-        return str(said.get("order_id") or said["id"])
+        order_id = said.get("order_id") or said.get("id")
+        assert order_id, f"a checkout that became no order: {said}"
+        return str(order_id)
 
     async def _cancelled(self, cart: Cart, order_id: str) -> None:
         await self._ask(self._buyer, f"/v1/orders/{order_id}/cancel", {"reason": "requested"}, cart.headers)
