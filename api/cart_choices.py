@@ -1,14 +1,15 @@
 """What a buyer may choose for a cart: promotion codes, and a way to send it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.errors import InvalidRequestError, ProblemError
+from api.explaining import Explained
 from api.schemas.carts import CartChanges, ShippingMethod
 from api.schemas.money import Money
 from db import carts, price_rules
-from db.carts import CartRow
+from db.carts import CartLineRow, CartRow
 from db.price_rules import CartRules
 from domain.pricing.explaining import AdjustmentProblem
 from domain.pricing.rules import Choice
@@ -23,7 +24,7 @@ _SAID = {
 }
 
 
-async def check(session: AsyncSession, before: CartRow, cart: CartRow, changes: CartChanges) -> None:
+def check(before: CartRow, changed: Explained, changes: CartChanges) -> None:
     """Refuse codes that can not be used and a shipping method that the changed cart can not be sent by.
 
     A code that the cart has already may have run out meanwhile: that keeps nobody from adding another.
@@ -32,24 +33,26 @@ async def check(session: AsyncSession, before: CartRow, cart: CartRow, changes: 
         ProblemError: `promotion_code_invalid`, with the reason at its place.
         InvalidRequestError: there is no such shipping method for this cart.
     """
-    new = [code for code in cart.promotion_codes if code not in before.promotion_codes]
-    chooses = "shipping_method" in changes.model_fields_set and cart.shipping_method is not None
-    if not new and not chooses:
-        return
-    rows = [row for row in await carts.lines(session, cart) if row.sold and row.unit_price is not None]
-    found = await price_rules.of_cart(session, cart, rows)
-    _require_codes(found, changes, new)
-    if chooses and cart.shipping_method not in {method.code for method in _methods(found, rows)}:
-        raise InvalidRequestError("This cart can not be sent in this way", "body", "shipping_method")
+    cart = changed.cart
+    _require_codes(
+        changed.found, changes, [code for code in cart.promotion_codes if code not in before.promotion_codes]
+    )
+    if "shipping_method" in changes.model_fields_set and cart.shipping_method is not None:
+        _require_method(changed, cart.shipping_method)
 
 
 async def shipping_methods(session: AsyncSession, cart: CartRow) -> list[ShippingMethod]:
     """List the ways in which a cart can be sent to its address, with what each costs this cart."""
-    rows = [row for row in await carts.lines(session, cart) if row.sold and row.unit_price is not None]
+    rows = [row for row in await carts.lines(session, cart) if row.sellable]
     return list(_methods(await price_rules.of_cart(session, cart, rows), rows))
 
 
-def _methods(found: CartRules, rows: list[carts.CartLineRow]) -> Iterator[ShippingMethod]:
+def _require_method(changed: Explained, chosen: str) -> None:
+    if chosen not in {method.code for method in _methods(changed.found, changed.sellable)}:
+        raise InvalidRequestError("This cart can not be sent in this way", "body", "shipping_method")
+
+
+def _methods(found: CartRules, rows: Sequence[CartLineRow]) -> Iterator[ShippingMethod]:
     lines = found.lines(rows)
     for method in found.rules.methods:
         price = found.rules.price(lines, found.cart.currency, Choice(found.cart.promotion_codes, method.code))

@@ -8,18 +8,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.schemas.adjustments import Adjustment, AdjustmentPart
 from api.schemas.money import Money
-from db import price_rules
+from db import carts, price_rules
 from db.carts import CartLineRow, CartRow
+from db.price_rules import CartRules
 from domain.pricing import QuotedLine, explaining
 from domain.pricing.rules import ExplainedQuote
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """The lines of a cart that can be sold, with their price."""
+    """A cart with all its lines (`rows`), what prices it (`found`), and the price of those that can be sold."""
 
+    cart: CartRow
     rows: Sequence[CartLineRow]
+    found: CartRules
     price: ExplainedQuote
+
+    @property
+    def sellable(self) -> Sequence[CartLineRow]:
+        """Return the lines that are priced."""
+        return [row for row in self.rows if row.sellable]
 
     @property
     def adjustments(self) -> list[Adjustment]:
@@ -28,10 +36,10 @@ class Explained:
 
     def parts(self) -> dict[UUID, QuotedLine]:
         """Return what each line costs, by its id."""
-        return {row.line_id: line for row, line in zip(self.rows, self.price.quote.lines, strict=True)}
+        return {row.line_id: line for row, line in zip(self.sellable, self.price.quote.lines, strict=True)}
 
     def _shown(self, each: explaining.Adjustment) -> Adjustment:
-        by_line = zip(self.rows, each.by_line, strict=True) if each.by_line else ()
+        by_line = zip(self.sellable, each.by_line, strict=True) if each.by_line else ()
         return Adjustment(
             type=each.type,
             code=each.code,
@@ -46,9 +54,13 @@ class Explained:
         )
 
 
-async def explain(session: AsyncSession, cart: CartRow, rows: Sequence[CartLineRow]) -> Explained:
-    """Price what can be sold of a cart's lines, in one statement; in none where there is nothing to price or tell."""
-    priced = [row for row in rows if row.sold and row.unit_price is not None]
+async def explain(session: AsyncSession, cart: CartRow) -> Explained:
+    """Read a cart's lines and price what can be sold of them, in two statements.
+
+    It takes one where there is nothing to price or tell.
+    """
+    rows = await carts.lines(session, cart)
+    sellable = [row for row in rows if row.sellable]
     chosen = bool(cart.promotion_codes) or cart.shipping_method is not None
-    rules = await price_rules.of_cart(session, cart, priced) if priced or chosen else price_rules.none(cart)
-    return Explained(priced, rules.price(priced))
+    found = await price_rules.of_cart(session, cart, sellable) if sellable or chosen else price_rules.none(cart)
+    return Explained(cart, rows, found, found.price(sellable))

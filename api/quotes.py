@@ -1,6 +1,6 @@
 """What a cart looks like at today's prices."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,23 +10,28 @@ from api.explaining import Explained, explain
 from api.line_problems import problems_of, skus_to_look_up
 from api.schemas.carts import Cart, CartLine, LineProblem, OpenedCart
 from api.schemas.money import Money as ShownMoney
-from db import carts, stock
+from db import stock
 from db.carts import CartLineRow, CartRow
 from domain.money import MOST_MONEY, Money
 from domain.pricing import QuotedLine
 
 
-async def show(session: AsyncSession, cart: CartRow, rows: Sequence[CartLineRow] | None = None) -> Cart:
+async def show(session: AsyncSession, cart: CartRow) -> Cart:
     """Show a cart with its lines, what stands in their way, and what those that can be sold cost together.
 
-    It takes three statements, however many the lines are; two where they were read already (`rows`).
+    It takes three statements, however many the lines are.
     """
-    return Cart.model_validate(await _looked_up(session, cart, rows))
+    return await show_explained(session, await explain(session, cart))
+
+
+async def show_explained(session: AsyncSession, explained: Explained) -> Cart:
+    """Show a cart that was priced already, in one statement more."""
+    return Cart.model_validate(await _looked_up(session, explained))
 
 
 async def show_opened(session: AsyncSession, cart: CartRow, token: str | None) -> OpenedCart:
     """Show a cart with the secret that opens it."""
-    return OpenedCart.model_validate(await _looked_up(session, cart, None) | {"token": token})
+    return OpenedCart.model_validate(await _looked_up(session, await explain(session, cart)) | {"token": token})
 
 
 def require_payable(cart: Cart) -> None:
@@ -39,18 +44,15 @@ def require_payable(cart: Cart) -> None:
         raise InvalidRequestError("The total would be larger than an amount can be", "body")
 
 
-async def _looked_up(session: AsyncSession, cart: CartRow, rows: Sequence[CartLineRow] | None) -> dict[str, Any]:
-    found = await carts.lines(session, cart) if rows is None else rows
-    skus = skus_to_look_up(cart, found)
+async def _looked_up(session: AsyncSession, explained: Explained) -> dict[str, Any]:
+    cart = explained.cart
+    skus = skus_to_look_up(cart, explained.rows)
     country = cart.shipping_address["country"] if cart.shipping_address else None
-    sellable = await stock.sellable(session, skus, country) if skus else {}
-    return _described(cart, found, sellable, await explain(session, cart, found))
+    return _described(explained, await stock.sellable(session, skus, country) if skus else {})
 
 
-def _described(
-    cart: CartRow, rows: Sequence[CartLineRow], sellable: Mapping[str, int], explained: Explained
-) -> dict[str, Any]:
-    price, parts = explained.price.quote, explained.parts()
+def _described(explained: Explained, sellable: Mapping[str, int]) -> dict[str, Any]:
+    cart, rows, price, parts = explained.cart, explained.rows, explained.price.quote, explained.parts()
     return {
         "id": cart.id,
         "reference": cart.reference,
@@ -64,7 +66,7 @@ def _described(
         "shipping_method": cart.shipping_method,
         "promotion_codes": cart.promotion_codes,
         "lines": [
-            _line(row, cart.currency, problems, parts.get(row.line_id), included=price.tax_included.amount > 0)
+            _line(row, cart.currency, problems, parts.get(row.line_id))
             for row, problems in zip(rows, problems_of(cart, rows, sellable), strict=True)
         ],
         "subtotal": price.subtotal,
@@ -77,12 +79,9 @@ def _described(
     }
 
 
-def _line(
-    row: CartLineRow, currency: str, problems: list[LineProblem], quoted: QuotedLine | None, *, included: bool
-) -> CartLine:
+def _line(row: CartLineRow, currency: str, problems: list[LineProblem], quoted: QuotedLine | None) -> CartLine:
     unit_price = row.unit_price
     nothing = Money.zero(currency)
-    tax = quoted.tax if quoted else nothing
     return CartLine(
         line_id=row.line_id,
         sku=row.sku,
@@ -91,7 +90,7 @@ def _line(
         unit_price=None if unit_price is None else ShownMoney(amount=unit_price, currency=currency),
         total=None if unit_price is None else ShownMoney(amount=unit_price * row.quantity, currency=currency),
         discount=ShownMoney.model_validate(quoted.discount if quoted else nothing),
-        tax=ShownMoney.model_validate(nothing if included else tax),
-        tax_included=ShownMoney.model_validate(tax if included else nothing),
+        tax=ShownMoney.model_validate(quoted.tax_added if quoted else nothing),
+        tax_included=ShownMoney.model_validate(quoted.tax_included if quoted else nothing),
         problems=problems,
     )

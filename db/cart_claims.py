@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import carts, people
+from db import carts
 from db.carts import CartRow
 from domain.pricing.rules import MOST_CODES
 from models.carts import CartStatus
@@ -97,7 +97,8 @@ async def merge(session: AsyncSession, cart: CartRow, customer_id: UUID, *, most
 
     Quantities are summed, to `most` a line; contact and addresses fill in what the account's cart lacks, and codes are
     added to its own. The guest's cart has expired then, empty, and its secret opens nothing. Where it is not open, or
-    there is no other to pour it into, it is claimed as it is. The account has to be locked (`lock_account`).
+    there is no other to pour it into, it is claimed as it is. The account has to be locked
+    (`people.lock`): of two at once, the second finds what the first has left.
     """
     into = await _open_cart(session, cart, customer_id) if cart.status is CartStatus.OPEN else None
     if into is None:
@@ -107,15 +108,6 @@ async def merge(session: AsyncSession, cart: CartRow, customer_id: UUID, *, most
     await session.execute(_FILL_IN, {**values, "most_codes": MOST_CODES})
     await session.execute(_CLOSE, {**values, "customer": customer_id})
     return Claimed(await carts.lock(session, into), await _claim_orders(session, cart, customer_id))
-
-
-async def lock_account(session: AsyncSession, customer_id: UUID) -> None:
-    """Have the carts of an account merged one at a time: of two at once, the second finds what the first has left.
-
-    Raises:
-        UnauthenticatedError: the account is closed.
-    """
-    await people.lock(session, customer_id)
 
 
 async def _open_cart(session: AsyncSession, cart: CartRow, customer_id: UUID) -> UUID | None:

@@ -1,6 +1,6 @@
 """Carts and their lines. Whoever changes a cart has locked its row first: a cart is changed by one at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
-from domain.errors import CurrencyUnavailableError, NotFoundError, UnknownSkuError
+from domain.errors import (
+    CartEmptyError,
+    CartIncompleteError,
+    CurrencyUnavailableError,
+    NotFoundError,
+    UnknownSkuError,
+)
 from domain.pricing.lines import STANDARD
 from models.carts import CartStatus
 from models.columns import new_id, utc_now
@@ -40,24 +46,11 @@ class CartRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PricedCartLine:
-    """A line that can be sold. `unit_price` is in minor units of the cart's currency, `weight` of one unit in grams."""
-
-    sku: str
-    quantity: int
-    unit_price: int
-    title: str
-    position: int
-    tax_category: str = STANDARD
-    weight: int = 0
-    category_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class CartLineRow:
     """A line as it stands: `unit_price` is None without a price, `sold` is false when its product left the shop.
 
-    `seen_unit_price` is what it was when the line was put; None where nobody knows.
+    Prices are in minor units of the cart's currency; `seen_unit_price` is what it was when the line was put, None where
+    nobody knows. `weight` is that of one unit, in grams.
     """
 
     line_id: UUID
@@ -71,6 +64,11 @@ class CartLineRow:
     tax_category: str = STANDARD
     weight: int = 0
     category_id: UUID | None = None
+
+    @property
+    def sellable(self) -> bool:
+        """Tell whether it can be sold: there is such a product, and it has a price."""
+        return self.sold and self.unit_price is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,43 +226,44 @@ async def lines(session: AsyncSession, cart: CartRow) -> list[CartLineRow]:
     return [CartLineRow(*row) for row in rows]
 
 
-async def priced_lines(session: AsyncSession, cart: CartRow) -> list[PricedCartLine]:
-    """List what a checkout of this cart sells, each line at its price in the cart's currency.
+async def priced_lines(session: AsyncSession, cart: CartRow) -> list[CartLineRow]:
+    """List what a checkout of this cart sells, each line with its price.
 
     Raises:
-        UnknownSkuError: a product is not sold any more.
-        CurrencyUnavailableError: a SKU has no price in the cart's currency.
+        UnknownSkuError, CurrencyUnavailableError: a line can not be sold.
     """
-    return sellable(cart, await lines(session, cart))
+    rows = await lines(session, cart)
+    require_sellable(
+        cart,
+        unsold=[row.sku for row in rows if not row.sold],
+        unpriced=[row.sku for row in rows if row.unit_price is None],
+    )
+    return rows
 
 
-def sellable(cart: CartRow, rows: Sequence[CartLineRow]) -> list[PricedCartLine]:
-    """Refuse lines that can not be sold.
+def require_sellable(cart: CartRow, *, unsold: Collection[str], unpriced: Collection[str]) -> None:
+    """Refuse what can not be sold, each SKU by its name.
 
     Raises:
-        UnknownSkuError: a product is not sold any more.
+        UnknownSkuError: a product is not sold, or not any more.
         CurrencyUnavailableError: a SKU has no price in the cart's currency.
     """
-    unsold = [row.sku for row in rows if not row.sold]
     if unsold:
-        raise UnknownSkuError(*unsold)
-    priced = [
-        PricedCartLine(
-            row.sku,
-            row.quantity,
-            row.unit_price,
-            row.title,
-            row.position,
-            row.tax_category,
-            row.weight,
-            row.category_id,
-        )
-        for row in rows
-        if row.unit_price is not None
-    ]
-    if len(priced) < len(rows):
-        raise CurrencyUnavailableError(cart.currency, *(row.sku for row in rows if row.unit_price is None))
-    return priced
+        raise UnknownSkuError(*sorted(unsold))
+    if unpriced:
+        raise CurrencyUnavailableError(cart.currency, *sorted(unpriced))
+
+
+def require_complete(cart: CartRow, line_count: int) -> None:
+    """Refuse a cart that lacks what every order needs.
+
+    Raises:
+        CartEmptyError, CartIncompleteError: something is missing.
+    """
+    if not line_count:
+        raise CartEmptyError("There is nothing in this cart.")
+    if not cart.email or not cart.shipping_address:
+        raise CartIncompleteError("A checkout needs an e-mail address and a shipping address.")
 
 
 async def set_line(session: AsyncSession, cart_id: UUID, sku: str, quantity: int) -> None:

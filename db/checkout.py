@@ -12,13 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.orders import CancelStep, OrderSnapshot, PlaceOrder, Shortage
 from db import carts, inventory, notifications, order_log, order_prices, orders, redemptions, shipments
-from db.carts import CartRow, PricedCartLine
+from db.carts import CartLineRow, CartRow
 from domain.captures import CapturePolicy
 from domain.errors import (
     CartCheckedOutError,
-    CartEmptyError,
     CartExpiredError,
-    CartIncompleteError,
     ConflictError,
 )
 from domain.money import Money
@@ -226,17 +224,14 @@ async def _existing(session: AsyncSession, cart: CartRow, order_id: UUID) -> Ord
     raise StaleCheckoutError("This checkout was given up.")
 
 
-async def _checked_lines(session: AsyncSession, cart: CartRow) -> list[PricedCartLine]:
+async def _checked_lines(session: AsyncSession, cart: CartRow) -> list[CartLineRow]:
     lines = await carts.priced_lines(session, cart)
-    if not lines:
-        raise CartEmptyError("There is nothing in this cart.")
-    if not cart.email or not cart.shipping_address:
-        raise CartIncompleteError("A checkout needs an e-mail address and a shipping address.")
+    carts.require_complete(cart, len(lines))
     return lines
 
 
 async def _insert(
-    session: AsyncSession, cart: CartRow, request: PlaceOrder, lines: list[PricedCartLine], price: ExplainedQuote
+    session: AsyncSession, cart: CartRow, request: PlaceOrder, lines: list[CartLineRow], price: ExplainedQuote
 ) -> str:
     """Write the order, its lines, what explains its total and its first event, in one statement; return its number."""
     line_ids = [new_id() for _ in lines]

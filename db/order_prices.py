@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import price_rules, redemptions
-from db.carts import CartRow, PricedCartLine
+from db.carts import CartLineRow, CartRow
 from domain.errors import CartTooDearError, ShippingMethodRequiredError, ShippingUnavailableError
 from domain.money import MOST_MONEY
 from domain.pricing import Quote
@@ -14,7 +14,7 @@ from domain.pricing.explaining import Adjustment, AdjustmentProblem
 from domain.pricing.rules import ExplainedQuote
 
 
-async def settle(session: AsyncSession, cart: CartRow, lines: Sequence[PricedCartLine]) -> ExplainedQuote:
+async def settle(session: AsyncSession, cart: CartRow, lines: Sequence[CartLineRow]) -> ExplainedQuote:
     """Price a cart by the rules of this moment, and count the use of the codes that it has come to.
 
     A code whose last use was taken meanwhile is left out, and the cart priced anew without it.
@@ -37,9 +37,6 @@ async def settle(session: AsyncSession, cart: CartRow, lines: Sequence[PricedCar
 
 def amounts(price: Quote) -> dict[str, object]:
     """Return what an order and its lines cost, as parameters of the statement that writes them."""
-    nothing = [0] * len(price.lines)
-    taxes = [line.tax.amount for line in price.lines]
-    included = price.tax_included.amount > 0
     return {
         "subtotal": price.subtotal.amount,
         "discount": price.discount.amount,
@@ -48,8 +45,8 @@ def amounts(price: Quote) -> dict[str, object]:
         "tax_included": price.tax_included.amount,
         "total": price.total.amount,
         "discounts": [line.discount.amount for line in price.lines],
-        "taxes": nothing if included else taxes,
-        "taxes_included": taxes if included else nothing,
+        "taxes": [line.tax_added.amount for line in price.lines],
+        "taxes_included": [line.tax_included.amount for line in price.lines],
     }
 
 

@@ -1,6 +1,5 @@
 """The promotions, taxes and shipping of one cart, read in one statement, and the price that follows from them."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.carts import CartLineRow, CartRow, PricedCartLine
+from db.carts import CartLineRow, CartRow
 from domain.money import Money
 from domain.pricing import PricedLine
 from domain.pricing.explaining import AdjustmentProblem
@@ -83,8 +82,8 @@ class CartRules:
         """Return what the cart's buyer has chosen."""
         return Choice(self.cart.promotion_codes, self.cart.shipping_method)
 
-    def lines(self, rows: Iterable[CartLineRow | PricedCartLine]) -> list[PricedLine]:
-        """Show lines, each with its price, to the engine."""
+    def lines(self, rows: Iterable[CartLineRow]) -> list[PricedLine]:
+        """Show lines that have a price to the engine."""
         return [
             PricedLine(
                 row.sku,
@@ -99,12 +98,12 @@ class CartRules:
             if row.unit_price is not None
         ]
 
-    def price(self, rows: Sequence[CartLineRow | PricedCartLine]) -> ExplainedQuote:
+    def price(self, rows: Sequence[CartLineRow]) -> ExplainedQuote:
         """Price lines, none of them without a price; parts of lines are in their order."""
         return self.rules.price(self.lines(rows), self.cart.currency, self.choice)
 
 
-async def of_cart(session: AsyncSession, cart: CartRow, rows: Iterable[CartLineRow | PricedCartLine]) -> CartRules:
+async def of_cart(session: AsyncSession, cart: CartRow, rows: Iterable[CartLineRow]) -> CartRules:
     """Read what prices a cart with these lines."""
     address = cart.shipping_address or {}
     values = {
@@ -138,13 +137,13 @@ def method(document: Mapping[str, Any], currency: str) -> ShippingMethod:
 
 
 def _rules(row: RowMapping, currency: str) -> PriceRules:
-    tax, at = _json(row["tax"]), row["at"]
+    tax, at = row["tax"], row["at"]
     return PriceRules(
         at=at,
-        offers=tuple(_offer(each, at) for each in _json(row["offers"]) or ()),
+        offers=tuple(_offer(each, at) for each in row["offers"] or ()),
         tax=TaxRules(tax["rates"], tax["included"], Rounding(tax["rounding"])) if tax else UNTAXED,
         tax_name=tax["name"] if tax else "",
-        methods=tuple(method(each, currency) for each in _json(row["methods"]) or ()),
+        methods=tuple(method(each, currency) for each in row["methods"] or ()),
         ships=row["ships"],
     )
 
@@ -192,14 +191,10 @@ def _problem(row: Mapping[str, Any], promotion: Promotion, at: datetime) -> Adju
 
 def _above(tree: Any) -> dict[UUID, frozenset[str]]:
     above: dict[UUID, set[str]] = {}
-    for category, one in _json(tree) or ():
+    for category, one in tree or ():
         above.setdefault(UUID(category), set()).add(one)
     return {category: frozenset(ones) for category, ones in above.items()}
 
 
 def _moment(written: str | None) -> datetime | None:
     return None if written is None else datetime.fromisoformat(written)
-
-
-def _json(document: Any) -> Any:
-    return json.loads(document) if isinstance(document, str) else document

@@ -3,14 +3,9 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db import carts
 from db.carts import LINES, CartRow
-from domain.errors import (
-    CartEmptyError,
-    CartIncompleteError,
-    CurrencyUnavailableError,
-    ShippingMethodRequiredError,
-    UnknownSkuError,
-)
+from domain.errors import ShippingMethodRequiredError
 
 _READINESS = text(f"""
 SELECT count(*) AS lines, array_agg(sku) FILTER (WHERE NOT sold) AS unsold,
@@ -28,13 +23,7 @@ async def require(session: AsyncSession, cart: CartRow) -> None:
         CartEmptyError, CartIncompleteError, ShippingMethodRequiredError: something is missing.
     """
     found = (await session.execute(_READINESS, {"cart": cart.id, "currency": cart.currency})).one()
-    if found.unsold:
-        raise UnknownSkuError(*found.unsold)
-    if found.unpriced:
-        raise CurrencyUnavailableError(cart.currency, *found.unpriced)
-    if not found.lines:
-        raise CartEmptyError("there is nothing in the cart")
-    if not cart.email or not cart.shipping_address:
-        raise CartIncompleteError("a checkout needs an e-mail address and a shipping address")
+    carts.require_sellable(cart, unsold=found.unsold or (), unpriced=found.unpriced or ())
+    carts.require_complete(cart, found.lines)
     if found.ships and cart.shipping_method is None:
         raise ShippingMethodRequiredError("a checkout needs a shipping method")

@@ -1,6 +1,5 @@
 """Carts: opened by their secret, changed by one request at a time."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -14,6 +13,7 @@ from api.access import own_cart, own_cart_locked
 from api.audience import PUBLIC
 from api.deps import CallerDep, Needs, OutboxDep, Owns, Read, ResourcesDep, SettingsDep, UserId, Write
 from api.errors import InvalidRequestError, ProblemError
+from api.explaining import Explained, explain
 from api.idempotency import IdempotentRoute, cart_owner
 from api.openapi import problems
 from api.postal import deliverable
@@ -33,17 +33,15 @@ from api.schemas.fields import MOST_LINES, MOST_QUANTITY, Moment, Sku
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
 from api.security import Caller, Scope, digest, new_secret
 from clients.claims import OrderClaims
-from db import cart_claims, carts, idempotency, idle_carts
+from db import cart_claims, carts, idempotency, idle_carts, people
 from db.cart_claims import Claimed
-from db.carts import CartLineRow, CartRow
+from db.carts import CartRow
 from db.idle_carts import CartSearch
 from domain.errors import (
     CartCheckedOutError,
     CartExpiredError,
     CartInCheckoutError,
-    CurrencyUnavailableError,
     NotFoundError,
-    UnknownSkuError,
 )
 from models.carts import CartStatus
 
@@ -128,8 +126,9 @@ async def change_cart(cart_id: UUID, body: CartChanges, session: Write, caller: 
     if not changes:
         return await quotes.show(session, before)
     cart = await carts.change(session, before.id, changes)
-    await cart_choices.check(session, before, cart, body)
-    return await quotes.show(session, cart)
+    explained = await explain(session, cart)
+    cart_choices.check(before, explained, body)
+    return await quotes.show_explained(session, explained)
 
 
 @router.put("/{cart_id}/lines", responses=_ON_NEW_LINES | problems(403))
@@ -194,15 +193,17 @@ async def claim_cart(
     """
     wanted = body or CartClaim()
     if wanted.merge:
-        await cart_claims.lock_account(session, user_id)
+        await people.lock(session, user_id)
     cart = await carts.lock(session, cart_id)
     if cart.customer_id == user_id:
         return await quotes.show(session, await _went_into(session, cart))
     claimed = await _claimed(session, caller, cart, user_id, merge=wanted.merge)
     for order_id in claimed.orders:
         outbox.begin(OrderClaims(resources.orders, user_id), order_id)
-    merged = claimed.cart.id != cart.id
-    return await (_fitting if merged else quotes.show)(session, claimed.cart)
+    explained = await explain(session, claimed.cart)
+    if claimed.cart.id != cart.id:
+        return await _fitting(session, explained)
+    return await quotes.show_explained(session, explained)
 
 
 async def _went_into(session: AsyncSession, cart: CartRow) -> CartRow:
@@ -251,28 +252,25 @@ def _new_line(cart: CartRow, line: NewLine) -> carts.NewLine:
 
 async def _changed(session: AsyncSession, cart: CartRow, skus: set[str]) -> Cart:
     """Show a cart whose lines were changed, unless it can not be what it was made to be."""
-    rows = await carts.lines(session, cart)
-    _require_sold(cart, rows, skus)
-    return await _fitting(session, cart, rows)
+    explained = await explain(session, cart)
+    _require_sold(explained, skus)
+    return await _fitting(session, explained)
 
 
-async def _fitting(session: AsyncSession, cart: CartRow, rows: Sequence[CartLineRow] | None = None) -> Cart:
+async def _fitting(session: AsyncSession, explained: Explained) -> Cart:
     """Show a cart, unless it has more lines or costs more than a cart can."""
-    if rows is None:
-        rows = await carts.lines(session, cart)
-    if len(rows) > MOST_LINES:
+    if len(explained.rows) > MOST_LINES:
         raise InvalidRequestError(f"A cart has at most {MOST_LINES} lines", "body")
-    shown = await quotes.show(session, cart, rows)
+    shown = await quotes.show_explained(session, explained)
     quotes.require_payable(shown)
     return shown
 
 
-def _require_sold(cart: CartRow, rows: Sequence[CartLineRow], skus: set[str]) -> None:
+def _require_sold(explained: Explained, skus: set[str]) -> None:
     """Refuse SKUs that can not be sold. Other lines of the cart do not stand in the way of a change."""
-    new = [row for row in rows if row.sku in skus]
-    unknown = skus - {row.sku for row in new if row.sold}
-    if unknown:
-        raise UnknownSkuError(*sorted(unknown))
-    unpriced = {row.sku for row in new if row.unit_price is None}
-    if unpriced:
-        raise CurrencyUnavailableError(cart.currency, *sorted(unpriced))
+    new = [row for row in explained.rows if row.sku in skus]
+    carts.require_sellable(
+        explained.cart,
+        unsold=skus - {row.sku for row in new if row.sold},
+        unpriced={row.sku for row in new if row.unit_price is None},
+    )

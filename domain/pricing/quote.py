@@ -16,11 +16,22 @@ class UnshippableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class QuotedLine:
-    """One line, what promotions take off it, and the tax on what is left."""
+    """One line, what promotions take off it, and the tax on what is left, which its price may contain already."""
 
     line: PricedLine
     discount: Money
     tax: Money
+    tax_is_included: bool = False
+
+    @property
+    def tax_added(self) -> Money:
+        """Return the tax that comes on top of its price."""
+        return Money.zero(self.tax.currency) if self.tax_is_included else self.tax
+
+    @property
+    def tax_included(self) -> Money:
+        """Return the tax that its price contains."""
+        return self.tax if self.tax_is_included else Money.zero(self.tax.currency)
 
     @property
     def net(self) -> Money:
@@ -91,7 +102,9 @@ def quote(
         tax=Money(0 if tax.included else all_tax, currency),
         tax_included=Money(all_tax if tax.included else 0, currency),
         lines=tuple(
-            QuotedLine(priced[place], Money(discounts[place], currency), Money(line_taxes[place], currency))
+            QuotedLine(
+                priced[place], Money(discounts[place], currency), Money(line_taxes[place], currency), tax.included
+            )
             for place in as_given
         ),
         promotions=tuple(

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from sqlalchemy import event
 
 from tests.api.answers import body, gbp, locations, problem
+from tests.support.prices import Prices
 from tests.support.shop import Shop
 
 
@@ -258,6 +259,11 @@ async def test_a_change_takes_as_many_statements_for_a_thousand_lines_as_for_one
         statements.clear()
         body(await staff.get(path))
         assert len(statements) == 4
+        code = shop.sku("CODE").upper()
+        await Prices(shop).promotion(code)
+        statements.clear()
+        body(await staff.patch(path, json={"promotion_codes": [code]}))
+        assert len(statements) == 5
     finally:
         event.remove(app.state.resources.engine.sync_engine, "before_cursor_execute", seen)
 
