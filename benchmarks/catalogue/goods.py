@@ -4,7 +4,8 @@
 attributes. One article in ten is sold out.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import asyncpg
@@ -12,7 +13,7 @@ import asyncpg
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _BATCH = 10_000
-_LISTED = "products", "variants", "prices", "stock_levels"
+_AT_ONCE = 2
 
 _DRAW = """
 CREATE OR REPLACE FUNCTION draw(number bigint, salt bigint, sides bigint) RETURNS bigint
@@ -103,7 +104,6 @@ SELECT 'SKU-' || lpad(CAST(n AS text), 8, '0') || '-' || v, 'main',
 FROM generate_series(CAST($1 AS bigint), CAST($2 AS bigint)) n, generate_series(0, draw(n, 15, 3)) v
 """
 
-# What triggers would do for each statement is done once for each batch.
 _LIST = """
 SELECT refresh_listings(ARRAY(
     SELECT id FROM products
@@ -124,32 +124,38 @@ Tell = Callable[[str], None]
 
 async def fill(database_url: str, products: int, tell: Tell) -> None:
     """Fill a migrated, empty database with this many products."""
-    connection = await asyncpg.connect(database_url)
+    connection = await _connect(database_url)
     try:
         for statement in (_DRAW, _NAME_OF_COLLECTION, _CATEGORIES, _ATTRIBUTES):
             await connection.execute(statement)
-        await _each(connection, "DISABLE")
         indices = await connection.fetch(_INDICES)
         for name, _ in indices:
             await connection.execute(f"DROP INDEX {name}")
-        for first in range(1, products + 1, _BATCH):
-            await _add(connection, first, min(first + _BATCH - 1, products))
-            if first // _BATCH % 10 == 9:
-                tell(f"{first + _BATCH - 1:,} of {products:,} products")
+        batches = iter(range(1, products + 1, _BATCH))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_AT_ONCE):
+                group.create_task(_add(database_url, batches, products, tell))
         for _, definition in indices:
             await connection.execute(definition)
-        await _each(connection, "ENABLE")
         await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()
 
 
-async def _add(connection: Connection, first: int, last: int) -> None:
-    async with connection.transaction():
-        for statement in (_PRODUCTS, _VARIANTS, _PRICES, _STOCK, _LIST):
-            await connection.execute(statement, first, last)
+async def _add(database_url: str, batches: Iterator[int], products: int, tell: Tell) -> None:
+    connection = await _connect(database_url)
+    try:
+        for first in batches:
+            last = min(first + _BATCH - 1, products)
+            async with connection.transaction():
+                for statement in (_PRODUCTS, _VARIANTS, _PRICES, _STOCK, _LIST):
+                    await connection.execute(statement, first, last)
+            if last // _BATCH % 10 == 0:
+                tell(f"{last:,} of {products:,} products")
+    finally:
+        await connection.close()
 
 
-async def _each(connection: Connection, verb: str) -> None:
-    for table in _LISTED:
-        await connection.execute(f"ALTER TABLE {table} {verb} TRIGGER USER")
+async def _connect(database_url: str) -> Connection:
+    """Connect without triggers: what they would do for each statement and each row is done once, or is right."""
+    return await asyncpg.connect(database_url, server_settings={"session_replication_role": "replica"})
