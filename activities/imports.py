@@ -24,7 +24,6 @@ from domain.merchandise import FileRefusedError, ImportState
 Opens = Callable[[BinaryIO, str], CatalogueFile]
 """Opens a file whose prices are in a currency; raises `FileRefusedError`."""
 
-_OPEN = (ImportState.QUEUED, ImportState.READING, ImportState.APPLYING)
 _TURN = 0.5
 _GRACE = timedelta(minutes=1)
 _BATCH = 20
@@ -44,7 +43,8 @@ class ImportActivities(contract.ImportActivities):
             row = await self._row(request.import_id)
             try:
                 if row.state is ImportState.QUEUED:
-                    await self._move(row.id, ImportState.QUEUED, to=ImportState.READING)
+                    async with self._sessions.begin() as session:
+                        await files.move(session, row.id, ImportState.QUEUED, to=ImportState.READING)
                 elif row.state is not ImportState.READING:
                     return ImportStanding(row.state)
                 with tempfile.TemporaryFile() as file:
@@ -68,7 +68,8 @@ class ImportActivities(contract.ImportActivities):
     async def call_off(self, request: RunImport) -> ImportStanding:
         """End an import that has not ended."""
         with suppress(ImportOverError):
-            await self._move(request.import_id, *_OPEN, to=ImportState.CANCELLED)
+            async with self._sessions.begin() as session:
+                await files.cancel(session, request.import_id)
         return await self._standing(request)
 
     async def _read(self, row: ImportRow, file: BinaryIO) -> ImportState:
@@ -108,10 +109,6 @@ class ImportActivities(contract.ImportActivities):
                 await asyncio.sleep(_TURN)
             await progress(0)
             await applying.apply(session, row, progress)
-
-    async def _move(self, import_id: UUID, *states: ImportState, to: ImportState) -> None:
-        async with self._sessions.begin() as session:
-            await files.move(session, import_id, *states, to=to)
 
     async def _row(self, import_id: UUID) -> ImportRow:
         async with self._sessions() as session:

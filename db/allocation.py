@@ -15,7 +15,8 @@ from sqlalchemy import text
 SERVES = "(cardinality(l.countries) = 0 OR {country} IS NULL OR {country} = ANY (l.countries))"
 """A condition on the location `l`: it ships to a country. Where the country is not known, every place does."""
 
-_COUNTRY = "(SELECT country FROM destination)"
+SERVES_DESTINATION = SERVES.format(country="(SELECT country FROM destination)")
+"""The same for the one row of `destination`."""
 
 _ASKED = """
 WITH RECURSIVE asked AS (
@@ -41,14 +42,14 @@ _ALLOCATED = f"""
     SELECT sku, quantity, row_number() OVER (ORDER BY sku) AS n FROM asked
 ), policy AS (
     SELECT p.sku, p.low_stock_at,
-           CASE WHEN EXISTS (SELECT FROM locations l WHERE l.active AND {SERVES.format(country=_COUNTRY)})
+           CASE WHEN EXISTS (SELECT FROM locations l WHERE l.active AND {SERVES_DESTINATION})
                 THEN greatest(p.backorder_limit - p.backordered, 0) ELSE 0 END AS backorderable
     FROM stock_policies p JOIN wanted w ON w.sku = p.sku
     ORDER BY p.sku
     FOR UPDATE OF p
 ), level AS (
     SELECT w.n, w.quantity, s.sku, s.location, s.on_hand, s.reserved, s.on_hand - s.reserved AS available, l.priority,
-           {SERVES.format(country=_COUNTRY)} AS serves
+           {SERVES_DESTINATION} AS serves
     FROM wanted w JOIN stock_levels s ON s.sku = w.sku JOIN locations l ON l.code = s.location
     WHERE l.active AND (SELECT count(*) FROM policy) >= 0
     ORDER BY s.sku, s.location

@@ -7,16 +7,12 @@ once, by a trigger on its level (migration 0008); holds and sales write nothing 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.product_filters import SELLS
+from db.product_filters import STOCKED
 from models.listings import EVERYTHING
 
 _NOTE = text(f"""
 WITH in_stock AS (
-    SELECT v.product_id FROM variants v JOIN stock_levels s ON s.sku = v.sku
-    WHERE v.active AND s.on_hand > s.reserved AND {SELLS}
-    UNION
-    SELECT v.product_id FROM variants v JOIN stock_policies p ON p.sku = v.sku
-    WHERE v.active AND p.backorder_limit > p.backordered
+    {" UNION ".join(f"SELECT v.product_id FROM {place}" for place in STOCKED)}
 ), changed AS MATERIALIZED (
     SELECT l.product_id, NOT l.sold_out AS sold_out
     FROM listings l LEFT JOIN in_stock s ON s.product_id = l.product_id

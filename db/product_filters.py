@@ -78,16 +78,13 @@ PRICED = Condition(
 
 HAS_ATTRIBUTES = Condition(("products a WHERE a.id = l.product_id AND a.attributes @> CAST(:attributes AS jsonb)",))
 
-_STOCKED = (
-    f"""
-    variants v JOIN stock_levels s ON s.sku = v.sku
-    WHERE v.product_id = l.product_id AND v.active AND s.on_hand > s.reserved AND {SELLS}
-    """,
-    """
-    variants v JOIN stock_policies p ON p.sku = v.sku
-    WHERE v.product_id = l.product_id AND v.active AND p.backorder_limit > p.backordered
-    """,
+STOCKED = (
+    f"variants v JOIN stock_levels s ON s.sku = v.sku WHERE v.active AND s.on_hand > s.reserved AND {SELLS}",
+    "variants v JOIN stock_policies p ON p.sku = v.sku WHERE v.active AND p.backorder_limit > p.backordered",
 )
+"""The variants that may be sold: there is some, or it may be backordered."""
+
+_STOCKED = tuple(f"{place} AND v.product_id = l.product_id" for place in STOCKED)
 IN_STOCK = Condition(_STOCKED)
 """What may be backordered is in stock as well."""
 SOLD_OUT = Condition(_STOCKED, wanted=False)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.orders import Shortage
 from db import backorders
-from db.allocation import SERVES
+from db.allocation import SERVES_DESTINATION
 from models.columns import new_id
 from models.inventory import MovementReason
 
@@ -114,18 +114,20 @@ SELECT w.sku, w.requested, CASE WHEN served.somewhere THEN
        ELSE 0 END AS available
 FROM wanted w
 CROSS JOIN (
-    SELECT EXISTS (SELECT FROM locations l WHERE l.active AND {SERVES.format(country="CAST(:country AS text)")})
+    SELECT EXISTS (SELECT FROM locations l WHERE l.active AND {SERVES_DESTINATION})
 ) AS served (somewhere)
 LEFT JOIN stock_policies p ON p.sku = w.sku
 LEFT JOIN LATERAL (
     SELECT sum(s.on_hand - s.reserved)::bigint AS available
     FROM stock_levels s JOIN locations l ON l.code = s.location
-    WHERE s.sku = w.sku AND l.active AND {SERVES.format(country="CAST(:country AS text)")}
+    WHERE s.sku = w.sku AND l.active AND {SERVES_DESTINATION}
 ) there ON true
 """  # noqa: S608 - our own words
 
 _SELLABLE = text(f"""
-WITH wanted AS (
+WITH destination AS (
+    SELECT CAST(:country AS text) AS country
+), wanted AS (
     SELECT sku, 0::bigint AS requested FROM unnest(CAST(:skus AS text[])) AS w (sku)
 )
 {_LEFT}
@@ -183,9 +185,10 @@ SELECT on_hand, reserved, (SELECT active FROM locations WHERE code = :location) 
 _KNOWS = text("""
 SELECT EXISTS (SELECT FROM variants WHERE sku = :sku), EXISTS (SELECT FROM locations WHERE code = :location)
 """)
-_DESTINATION = text("SELECT shipping_address ->> 'country' FROM orders WHERE id = :order_id")
 _SHORTAGES = text(f"""
-WITH wanted AS (
+WITH destination AS (
+    SELECT shipping_address ->> 'country' AS country FROM orders WHERE id = :order_id
+), wanted AS (
     SELECT sku, sum(quantity)::bigint AS requested FROM order_lines WHERE order_id = :order_id GROUP BY sku
 )
 SELECT sku, requested, available FROM ({_LEFT}) AS remaining WHERE available < requested ORDER BY sku
@@ -215,8 +218,7 @@ async def sellable(session: AsyncSession, skus: Collection[str], country: str | 
 
 async def shortages(session: AsyncSession, order_id: UUID) -> list[Shortage]:
     """Tell which articles of an order there is too little of now."""
-    country = await session.scalar(_DESTINATION, {"order_id": order_id})
-    rows = await session.execute(_SHORTAGES, {"order_id": order_id, "country": country})
+    rows = await session.execute(_SHORTAGES, {"order_id": order_id})
     return [Shortage(*row) for row in rows]
 
 

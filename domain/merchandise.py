@@ -127,6 +127,10 @@ class ImportState(StrEnum):
     CANCELLED = "cancelled"
 
 
+OPEN = (ImportState.QUEUED, ImportState.READING, ImportState.APPLYING)
+"""The states of an import that has not ended."""
+
+
 class FileRefusedError(Exception):
     """A file is not what it was taken for; nothing of it can be used."""
 

@@ -7,8 +7,11 @@ from sqlalchemy import BigInteger, Identity, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
-from domain.merchandise import ImportState
+from domain.merchandise import OPEN, ImportState
 from models.columns import identifier, moment, one_of, optional_moment
+
+IS_OPEN = f"state IN ({', '.join(repr(state.value) for state in OPEN)})"
+"""Holds for imports that have not ended; said in these words, the index of them is used."""
 
 
 def _count() -> int:
@@ -25,7 +28,7 @@ class Import(SQLModel, table=True):
     __tablename__ = "imports"
     __table_args__ = (
         one_of("state", ImportState, "imports_state"),
-        Index("imports_open", "created_at", postgresql_where=text("state IN ('queued', 'reading', 'applying')")),
+        Index("imports_open", "created_at", postgresql_where=text(IS_OPEN)),
         Index("imports_kept", "created_at", postgresql_where=text("received")),
     )
 

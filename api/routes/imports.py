@@ -20,7 +20,7 @@ from api.security import Caller, Scope
 from db.imports import files
 from db.imports.files import ImportRow, NewImport
 from domain.errors import NotFoundError
-from domain.merchandise import ImportState
+from domain.merchandise import OPEN, ImportState
 from models.inventory import DEFAULT_LOCATION
 
 router = APIRouter(prefix="/v1/imports", tags=["catalog"], route_class=IdempotentRoute)
@@ -29,7 +29,6 @@ _MEDIA_TYPE = "text/csv"
 _PIECE = 262_144
 _BODY = {"required": True, "content": {_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
 _POSITION = TypeAdapter(tuple[int])
-_OPEN = (ImportState.QUEUED, ImportState.READING, ImportState.APPLYING)
 
 _Editor = Annotated[Caller, Depends(Needs(Scope.CATALOG_WRITE))]
 
@@ -60,7 +59,7 @@ async def upload_import(
         )
         await _keep(session, wanted, request)
         found = await _row(session, import_id)
-    if resources.imports is not None and found.state in _OPEN:
+    if resources.imports is not None and found.state in OPEN:
         outbox.begin(resources.imports, import_id)
     response.headers["Location"] = f"{router.prefix}/{import_id}"
     response.headers["Retry-After"] = "1"
@@ -91,7 +90,7 @@ async def cancel_import(import_id: UUID, session: Write, _: _Editor) -> Import:
     """Call an import off that has not ended: nothing of it is in the catalogue then. Asked again, nothing happens."""
     row = await _row(session, import_id)
     if row.state is not ImportState.CANCELLED:
-        await files.move(session, import_id, *_OPEN, to=ImportState.CANCELLED)
+        await files.cancel(session, import_id)
     return Import.of(await _row(session, import_id))
 
 

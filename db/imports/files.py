@@ -13,7 +13,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.errors import ConflictError, NotFoundError
-from domain.merchandise import ImportState, Place, Refusal
+from domain.merchandise import OPEN, ImportState, Place, Refusal
+from models.imports import IS_OPEN
 
 _CREATE = text("""
 INSERT INTO imports (id, state, currency, location, skip_refused, actor)
@@ -59,11 +60,11 @@ _REFUSALS = text("""
 SELECT n, line, reason FROM import_refusals WHERE import_id = :id AND n > :after ORDER BY n LIMIT :limit
 """)
 
-_DUE = text("""
+_DUE = text(f"""
 SELECT id FROM imports
-WHERE state IN ('queued', 'reading', 'applying') AND received AND created_at < now() - CAST(:grace AS interval)
+WHERE {IS_OPEN} AND received AND created_at < now() - CAST(:grace AS interval)
 ORDER BY created_at LIMIT :most
-""")
+""")  # noqa: S608 - a constant
 
 _EMPTY = text("""
 WITH old AS (
@@ -179,6 +180,15 @@ async def move(session: AsyncSession, import_id: UUID, *states: ImportState, to:
     """
     if (await session.execute(_MOVE, {"id": import_id, "states": [*states], "to": to})).first() is None:
         raise ImportOverError("the import has ended")
+
+
+async def cancel(session: AsyncSession, import_id: UUID) -> None:
+    """Call an import off.
+
+    Raises:
+        ImportOverError: it has ended.
+    """
+    await move(session, import_id, *OPEN, to=ImportState.CANCELLED)
 
 
 async def note_ignored(session: AsyncSession, import_id: UUID, columns: Sequence[str]) -> None:
