@@ -19,6 +19,7 @@ from api.security import Caller, Scope, guest, is_service, person, service
 from api.signing_keys import Keyring
 from clients.chores import ChoreClient
 from clients.orders import OrderClient
+from clients.payment_events import PaymentEventDesk
 from db.engine import create_sessions, single_statements
 from db.reads import Reads
 from domain.errors import ForbiddenError, UnauthenticatedError
@@ -62,6 +63,7 @@ class Resources:
         self.sessions = create_sessions(engine)
         self.statements = single_statements(self.sessions)
         self.single_reads = Reads(engine)
+        self.payment_events = PaymentEventDesk(self.sessions, orders, settings.hold)
         self.keyring = Keyring(self.sessions, settings.secret)
         self.draining = False
         self.access_tokens = AccessTokens(self.keyring, settings.token_issuer, settings.token_audience)

@@ -17,12 +17,12 @@ from api.problems import PROBLEMS
 from api.rate_limits import LIMITS, CallerClass
 from api.routes import platform
 from api.security import SCOPES, Scope
-from api.webhooks.stripe import TYPES
 from cli.errors import CommandError
 from cli.main import COMMANDS
 from db.audit import INVARIANTS
 from domain.order_states import CANCELLABLE, ENDED, TRANSITIONS
 from domain.roles import Role
+from domain.stripe_events import TYPES
 from settings import Settings
 
 Folder = Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder whose Markdown files are brought up.")]

@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 from clients.orders import OrderClient
 from db import orders, webhooks
-from db.engine import Sessions
+from db.engine import Sessions, single_statements
 from db.webhooks import StoredEvent
 from domain.errors import NotFoundError
 from domain.order_states import ENDED
+from domain.payment_events import ProviderEvent
 from models.webhooks import WebhookReason, WebhookState
 
 
@@ -19,49 +21,49 @@ class PaymentEventDesk:
     """
 
     def __init__(self, sessions: Sessions, orders: OrderClient, hold: timedelta) -> None:
-        self._sessions = sessions
+        self._statements = single_statements(sessions)
         self._orders = orders
         self._hold = hold
 
-    async def hand_over(self, event: StoredEvent) -> WebhookState:
-        """Tell the event's order, note what came of it, and return that.
+    async def receive(self, reported: ProviderEvent) -> WebhookState:
+        """Store an event once, and hand it over, as `hand_over` does."""
+        async with self._statements() as session:
+            event = await webhooks.record(session, reported)
+        return await self.hand_over(event)
 
-        An order that is over is told nothing, nor one whose row says the same already, which is most of what a provider
-        reports; one that is open and has no workflow goes on from its row. An event whose order nobody knows is
-        parked: it is looked at again, and reconciliation sees its payment.
+    async def hand_over(self, event: StoredEvent) -> WebhookState:
+        """Tell the order of an event that it has to hear, note what came of it, and return that.
+
+        An order that is over is told nothing; one that is open and has no workflow goes on from its row. An event whose
+        order nobody knows is parked: it is looked at again, and reconciliation sees its payment.
 
         Raises:
             TemporarilyUnavailableError: Temporal is away; the event stays as it is.
         """
-        if event.state in {WebhookState.DELIVERED, WebhookState.IGNORED}:
+        if event.state is not WebhookState.RECEIVED:
             return event.state
         state, reason = await self._told(event)
-        async with self._sessions.begin() as session:
+        async with self._statements() as session:
             await webhooks.settle(session, event, state, reason)
         return state
 
     async def _told(self, event: StoredEvent) -> tuple[WebhookState, WebhookReason | None]:
         if event.order_id is None:
             return WebhookState.PARKED, WebhookReason.UNKNOWN_ORDER
-        async with self._sessions.begin() as session:
-            if await webhooks.is_known(session, event):
-                return WebhookState.IGNORED, WebhookReason.KNOWN
         try:
             await self._orders.payment_event(event.order_id, event.news)
         except NotFoundError:
-            return await self._told_by_row(event)
+            return await self._told_by_row(event.order_id, event)
         return WebhookState.DELIVERED, None
 
-    async def _told_by_row(self, event: StoredEvent) -> tuple[WebhookState, WebhookReason | None]:
+    async def _told_by_row(self, order_id: UUID, event: StoredEvent) -> tuple[WebhookState, WebhookReason | None]:
         """Find out why the order has no workflow, and give it one if it needs one."""
-        if event.order_id is None:
-            raise NotFoundError
-        async with self._sessions.begin() as session:
-            status = await orders.status(session, event.order_id)
+        async with self._statements() as session:
+            status = await orders.status(session, order_id)
             if status is None:
                 return WebhookState.PARKED, WebhookReason.UNKNOWN_ORDER
             if status in ENDED:
                 return WebhookState.IGNORED, WebhookReason.ORDER_OVER
-            start = await orders.restart(session, event.order_id)
+            start = await orders.restart(session, order_id)
         await self._orders.resume(replace(start, hold=self._hold), told=event.news)
         return WebhookState.DELIVERED, None

@@ -1,5 +1,6 @@
 """What a payment provider reports of its own accord: hints, never facts. The payment itself is looked up."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -30,7 +31,7 @@ _RESERVED = frozenset({PaymentStatus.AUTHORISED, PaymentStatus.PARTIALLY_CAPTURE
 _NOT_TAKEN = frozenset({PaymentStatus.NONE, PaymentStatus.AUTHORISED, PaymentStatus.VOIDED})
 _ALL = frozenset(PaymentStatus)
 
-_SAID_BY = MappingProxyType(
+SAID_BY: Mapping[PaymentEventType, frozenset[PaymentStatus]] = MappingProxyType(
     {
         PaymentEventType.ACTION_REQUIRED: _ALL,
         PaymentEventType.AUTHORISED: _ALL,
@@ -45,7 +46,7 @@ _SAID_BY = MappingProxyType(
 
 def says_already(known: PaymentStatus, said: PaymentEventType) -> bool:
     """Tell whether an order of which nothing is under way knows what an event says of its payment."""
-    return known in _SAID_BY.get(said, frozenset())
+    return known in SAID_BY.get(said, frozenset())
 
 
 @dataclass(frozen=True, slots=True)

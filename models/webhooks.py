@@ -18,7 +18,7 @@ class WebhookState(StrEnum):
     """It is stored, and its order has not been told yet."""
     DELIVERED = "delivered"
     PARKED = "parked"
-    """Nobody knows its order (yet); it is looked at again."""
+    """Nobody knows its order yet, or the order is about to find out by itself; it is looked at again."""
     IGNORED = "ignored"
 
 
@@ -30,6 +30,8 @@ class WebhookReason(StrEnum):
     ORDER_OVER = "order_over"
     KNOWN = "known"
     """The order's row says already what the event does."""
+    UNDER_WAY = "under_way"
+    """The order's own step that has caused it is not over yet, and will find out."""
 
 
 class WebhookEvent(SQLModel, table=True):

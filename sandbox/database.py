@@ -124,6 +124,7 @@ CREATE TABLE IF NOT EXISTS webhook_endpoints (
     delay interval NOT NULL DEFAULT '0',
     newest_first boolean NOT NULL DEFAULT FALSE
 );
+ALTER TABLE webhook_endpoints ADD COLUMN IF NOT EXISTS enabled_events text[];
 CREATE TABLE IF NOT EXISTS webhook_deliveries (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     endpoint_id bigint NOT NULL REFERENCES webhook_endpoints ON DELETE CASCADE,

@@ -27,13 +27,23 @@ class DroppableProtocol(HttpToolsProtocol):
         self.scope["extensions"] = {DROP: {"cut": self.transport.abort}}
 
 
-def serve(*, database_url: str, host: str, port: int, webhook_url: str = "", webhook_secret: str = "") -> None:
+def serve(
+    *,
+    database_url: str,
+    host: str,
+    port: int,
+    webhook_url: str = "",
+    webhook_secret: str = "",
+    webhook_events: list[str] | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT. Database and tables are made when they are missing.
 
     Waits up to 30 seconds for PostgreSQL, then exits with 1 and one line. With `webhook_url`, events go there, signed
-    with `webhook_secret`.
+    with `webhook_secret`: all of them, or those of the types in `webhook_events`.
     """
-    endpoint = EndpointOrder(url=webhook_url, secret=webhook_secret) if webhook_url else None
+    endpoint = (
+        EndpointOrder(url=webhook_url, secret=webhook_secret, enabled_events=webhook_events) if webhook_url else None
+    )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(_serve(database_url, host, port, endpoint))

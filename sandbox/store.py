@@ -34,13 +34,14 @@ EVENT_OF_INTENT = """
 
 
 def announcement(events: str) -> str:
-    """Write CTEs that keep the events which a query finds (type and snapshot), and send them to every endpoint."""
+    """Write CTEs that keep the events which a query finds (type and snapshot), and send them to whoever wants them."""
     return f"""
-    happened AS (INSERT INTO events (type, snapshot) {events} RETURNING id),
+    happened AS (INSERT INTO events (type, snapshot) {events} RETURNING id, type),
     announced AS (
         INSERT INTO webhook_deliveries (endpoint_id, event_id, due_at)
         SELECT endpoint.id, happened.id, clock_timestamp() + endpoint.delay
-        FROM happened, webhook_endpoints AS endpoint, generate_series(1, endpoint.copies))"""
+        FROM happened, webhook_endpoints AS endpoint, generate_series(1, endpoint.copies)
+        WHERE endpoint.enabled_events IS NULL OR happened.type = ANY (endpoint.enabled_events))"""
 
 
 def statement(*, answer: str = "intent", events: str = EVENT_OF_INTENT, **steps: str) -> str:

@@ -32,7 +32,7 @@ _DUE = """
 
 
 class EndpointOrder(BaseModel):
-    """Ask for events to be sent to `url`, signed with `secret`.
+    """Ask for events to be sent to `url`, signed with `secret`: for those of some types, or for all.
 
     Misbehaviour: `copies` of each event, a `delay` in seconds before it is sent, and `newest_first`, which collects
     events for the delay (half a second when there is none) and sends them in the wrong order.
@@ -42,6 +42,7 @@ class EndpointOrder(BaseModel):
 
     url: str = Field(pattern="^https?://")
     secret: str = Field(min_length=1)
+    enabled_events: list[str] | None = Field(default=None, min_length=1)
     copies: int = Field(default=1, ge=1, le=10)
     delay: float = Field(default=0.0, ge=0, le=3600)
     order: Literal["oldest_first", "newest_first"] = "oldest_first"
@@ -65,13 +66,15 @@ class Courier:
         newest_first = order.order == "newest_first"
         await self._pool.execute(
             """
-            INSERT INTO webhook_endpoints (url, secret, copies, delay, newest_first) VALUES ($1, $2, $3, $4, $5)
+            INSERT INTO webhook_endpoints (url, secret, copies, delay, newest_first, enabled_events)
+            VALUES ($1, $2, $3, $4, $5, $6)
             ON CONFLICT (url) DO UPDATE SET secret = excluded.secret, copies = excluded.copies,
-                delay = excluded.delay, newest_first = excluded.newest_first
+                delay = excluded.delay, newest_first = excluded.newest_first, enabled_events = excluded.enabled_events
             """,
             *(order.url, order.secret, order.copies),
             timedelta(seconds=order.delay or (_IDLE if newest_first else 0)),
             newest_first,
+            order.enabled_events,
         )
         await self.load()
 
@@ -89,7 +92,7 @@ class Courier:
         """List the addresses, each with how many deliveries it took and how many are under way."""
         rows = await self._pool.fetch(
             """
-            SELECT url, copies, extract(epoch FROM delay)::float8 AS delay, newest_first,
+            SELECT url, copies, extract(epoch FROM delay)::float8 AS delay, newest_first, enabled_events,
                 count(delivered_at) AS delivered, count(event_id) - count(delivered_at) AS pending
             FROM webhook_endpoints AS endpoint LEFT JOIN webhook_deliveries ON endpoint_id = endpoint.id
             GROUP BY endpoint.id ORDER BY endpoint.id

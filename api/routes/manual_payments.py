@@ -15,7 +15,6 @@ from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, e
 from api.schemas.manual_payments import ConfirmedMoney, MovedMoney, OwedRefund
 from api.schemas.money import Money
 from api.security import Caller, Scope
-from clients.payment_events import PaymentEventDesk
 from db import confirmations
 from db.webhooks import StoredEvent
 from domain.errors import TemporarilyUnavailableError
@@ -70,7 +69,7 @@ async def _hand_over(resources: Resources, event: StoredEvent | None) -> None:
     if event is None:
         return
     try:
-        await PaymentEventDesk(resources.sessions, resources.orders, resources.settings.hold).hand_over(event)
+        await resources.payment_events.hand_over(event)
     except TemporarilyUnavailableError:
         log.warning("confirmation_kept_for_later", event_id=event.event_id)
 

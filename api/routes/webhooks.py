@@ -12,8 +12,6 @@ from api.deps import ResourcesDep
 from api.openapi import problems
 from api.schemas.webhooks import WebhookAnswer
 from api.webhooks import PROVIDERS
-from clients.payment_events import PaymentEventDesk
-from db import webhooks
 from domain.errors import NotFoundError
 
 router = APIRouter(prefix="/v1/webhooks", tags=["payments"], dependencies=[PUBLIC])
@@ -32,15 +30,13 @@ async def receive_event(
 ) -> WebhookAnswer:
     """Take an event: 200 once it is stored and its order has been told, 503 to have it sent again.
 
-    An event that was taken before is answered at once. One whose order is not known, or over, or that is of no
-    interest, is taken as well.
+    An event that was taken before is answered at once. One whose order is not known, or over, or knows already or is
+    about to, or that is of no interest, is taken as well.
     """
     read = PROVIDERS.get(provider)
     if read is None:
         raise NotFoundError("no such payment provider")
     reported = read(await request.body(), signature, resources.settings, datetime.now(UTC))
-    async with resources.sessions.begin() as session:
-        event = await webhooks.record(session, reported)
-    state = await PaymentEventDesk(resources.sessions, resources.orders, resources.settings.hold).hand_over(event)
-    log.info("payment_event", provider=provider, event_id=event.event_id, kind=reported.kind, state=state)
-    return WebhookAnswer(event_id=event.event_id, state=state)
+    state = await resources.payment_events.receive(reported)
+    log.info("payment_event", provider=provider, event_id=reported.event_id, kind=reported.kind, state=state)
+    return WebhookAnswer(event_id=reported.event_id, state=state)

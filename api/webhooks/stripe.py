@@ -1,8 +1,6 @@
 """Events of Stripe, or of the sandbox, which speaks the same API: https://docs.stripe.com/api/events/types."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Annotated
 from uuid import UUID
 
@@ -11,7 +9,8 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field, ValidationError
 from api.errors import InvalidRequestError
 from api.webhooks import signatures
 from domain.errors import NotFoundError
-from domain.payment_events import PaymentEventType, ProviderEvent
+from domain.payment_events import ProviderEvent
+from domain.stripe_events import type_of
 from settings import Settings
 
 PROVIDER = "stripe"
@@ -21,44 +20,6 @@ _LATEST = 253_402_300_799
 """The end of the year 9999."""
 
 _Code = Annotated[str, Field(max_length=255, pattern=r"^[\x21-\x7e]+$")]
-
-TYPES: Mapping[str, PaymentEventType] = MappingProxyType(
-    {
-        "payment_intent.requires_action": PaymentEventType.ACTION_REQUIRED,
-        "payment_intent.processing": PaymentEventType.CHANGED,
-        "payment_intent.amount_capturable_updated": PaymentEventType.AUTHORISED,
-        "payment_intent.succeeded": PaymentEventType.CAPTURED,
-        "payment_intent.partially_funded": PaymentEventType.CHANGED,
-        "payment_intent.payment_failed": PaymentEventType.FAILED,
-        "payment_intent.canceled": PaymentEventType.VOIDED,
-        "charge.captured": PaymentEventType.CAPTURED,
-        "charge.expired": PaymentEventType.VOIDED,
-        "charge.refunded": PaymentEventType.REFUNDED,
-        "charge.refund.updated": PaymentEventType.REFUNDED,
-        "refund.created": PaymentEventType.REFUNDED,
-        "refund.updated": PaymentEventType.REFUNDED,
-        "refund.failed": PaymentEventType.REFUND_FAILED,
-        "charge.dispute.created": PaymentEventType.DISPUTED,
-        "charge.dispute.updated": PaymentEventType.CHANGED,
-        "charge.dispute.funds_withdrawn": PaymentEventType.CHANGED,
-        "charge.dispute.funds_reinstated": PaymentEventType.CHANGED,
-        "charge.dispute.closed": PaymentEventType.DISPUTE_LOST,
-    }
-)
-"""The events to subscribe to; `docs/payments.md` lists them. Others are stored and ignored."""
-
-# What the object's own status says of an event whose name leaves it open.
-_BY_STATUS: Mapping[tuple[PaymentEventType, str], PaymentEventType] = MappingProxyType(
-    {
-        (PaymentEventType.REFUNDED, "pending"): PaymentEventType.CHANGED,
-        (PaymentEventType.REFUNDED, "requires_action"): PaymentEventType.CHANGED,
-        (PaymentEventType.REFUNDED, "failed"): PaymentEventType.REFUND_FAILED,
-        (PaymentEventType.REFUNDED, "canceled"): PaymentEventType.REFUND_FAILED,
-        (PaymentEventType.DISPUTE_LOST, "won"): PaymentEventType.DISPUTE_WON,
-        (PaymentEventType.DISPUTE_LOST, "warning_closed"): PaymentEventType.DISPUTE_WON,
-        (PaymentEventType.DISPUTE_LOST, "prevented"): PaymentEventType.DISPUTE_WON,
-    }
-)
 
 
 class _Subject(BaseModel):
@@ -120,14 +81,9 @@ def read(body: bytes, signature: str, settings: Settings, now: datetime) -> Prov
         event_id=event.id,
         kind=event.type,
         happened_at=datetime.fromtimestamp(event.created, UTC),
-        type=_type(event.type, subject.status),
+        type=type_of(event.type, subject.status),
         reference=subject.reference,
         order_id=subject.order,
         amount=subject.amount,
         currency=subject.currency.upper() if subject.currency else None,
     )
-
-
-def _type(kind: str, status: str | None) -> PaymentEventType | None:
-    named = TYPES.get(kind)
-    return None if named is None else _BY_STATUS.get((named, status or ""), named)

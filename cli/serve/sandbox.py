@@ -8,6 +8,7 @@ from sandbox.server import serve
 
 
 def sandbox(
+    *,
     database_url: Annotated[
         str, typer.Option(envvar="EVERORDER_SANDBOX_DATABASE_URL", help="The sandbox's own PostgreSQL database.")
     ],
@@ -17,6 +18,14 @@ def sandbox(
     webhook_secret: Annotated[
         str, typer.Option(envvar="EVERORDER_STRIPE_WEBHOOK_SECRET", help="What events are signed with.")
     ] = "",
+    webhook_events: Annotated[str, typer.Option(help="Types of events that are sent, by commas; empty: all.")] = "",
 ) -> None:
     """Serve the payment sandbox, which speaks the used part of Stripe's API."""
-    serve(database_url=database_url, host=host, port=port, webhook_url=webhook_url, webhook_secret=webhook_secret)
+    serve(
+        database_url=database_url,
+        host=host,
+        port=port,
+        webhook_url=webhook_url,
+        webhook_secret=webhook_secret,
+        webhook_events=webhook_events.split(",") if webhook_events else None,
+    )

@@ -1,4 +1,4 @@
-"""Events of payment providers that an order's row knows already, and refunds that the books have lost."""
+"""Events of payment providers that an order's row knows already or is about to, and refunds that the books have lost."""
 
 from alembic import op
 
@@ -11,7 +11,7 @@ def upgrade() -> None:
     op.create_check_constraint(
         "webhook_events_reason",
         "webhook_events",
-        "reason IN ('unknown_type', 'unknown_order', 'order_over', 'known')",
+        "reason IN ('unknown_type', 'unknown_order', 'order_over', 'known', 'under_way')",
         postgresql_not_valid=True,
     )
     op.drop_constraint("reconciliation_findings_kind", "reconciliation_findings")

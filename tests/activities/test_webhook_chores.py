@@ -116,6 +116,36 @@ async def test_an_event_of_an_unknown_order_is_looked_at_again_and_ignored_in_th
     assert [await post.state(one) for one in (known, never)] == ["delivered", "ignored"]
 
 
+async def test_a_parked_event_is_known_once_its_step_is_over_and_told_when_it_is_not(post: Post) -> None:
+    [[cart]] = await post.shop.run(
+        "INSERT INTO carts (id, currency, token_digest, status, checkout_attempt, promotion_codes)"
+        " VALUES (gen_random_uuid(), 'GBP', 'x', 'frozen', 1, '{}') RETURNING id"
+    )
+    over, stuck = UUID(str(cart)), uuid4()
+    post.orders.alive |= {over, stuck}
+    known, news = await post.received(over, ago=2 * GRACE), await post.received(stuck, ago=2 * GRACE)
+    await post.shop.run("UPDATE webhook_events SET state = 'parked', reason = 'under_way', looked_at = received_at")
+    await post.shop.run(
+        "INSERT INTO orders (id, cart_id, checkout_attempt, status, payment_status, currency, subtotal_amount,"
+        " discount_amount, shipping_amount, tax_amount, total_amount, captured_amount, refunded_amount,"
+        " payment_attempt) VALUES (:id, :id, 1, 'placed', 'captured', 'GBP', 2000, 0, 0, 0, 2000, 2000, 0, 1)",
+        id=over,
+    )
+    await post.shop.run(
+        "INSERT INTO payment_operations (key, order_id, operation, attempt, n, amount, currency, provider, state,"
+        " provider_reference)"
+        " SELECT 'key', order_id, 'capture', 1, 1, 2000, 'GBP', provider, 'succeeded', reference"
+        " FROM webhook_events WHERE event_id = :id",
+        id=known,
+    )
+
+    assert await post.sweep() == 1
+
+    rows = await post.shop.run("SELECT event_id, state, reason FROM webhook_events")
+    assert {row[0]: row[1:] for row in rows} == {known: ("ignored", "known"), news: ("delivered", None)}
+    assert [order for order, _ in post.orders.told] == [stuck]
+
+
 async def test_handled_events_are_forgotten_after_their_time_and_others_never(post: Post) -> None:
     old = RETENTION + timedelta(minutes=1)
     handled, young, left = [await post.received(uuid4(), ago=ago) for ago in (old, RETENTION - GRACE, old)]

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from api.webhooks.stripe import TYPES
 from contracts.orders import PaymentEvent
 from domain.payment_events import PaymentEventType
+from domain.stripe_events import TYPES
 from tests.api.answers import body, problem
 from tests.api.buyer import Buyer, ready_buyer
 from tests.api.conftest import WEBHOOK_SECRETS
@@ -19,6 +19,7 @@ from tests.support.stripe_events import PERSON, StripeEvent, signed
 
 PATH = "/v1/webhooks/stripe"
 NEW, OLD = WEBHOOK_SECRETS
+AUTHORISED, CAPTURED = "payment_intent.amount_capturable_updated", "payment_intent.succeeded"
 
 
 @pytest.fixture
@@ -234,6 +235,70 @@ async def test_an_event_that_comes_before_the_orders_own_step_is_over_is_told(
     assert [order for order, _ in orders.told] == [order_id]
 
 
+@pytest.mark.parametrize(("kind", "operation"), [(AUTHORISED, "authorise"), (CAPTURED, "capture")])
+async def test_an_event_that_the_orders_own_step_is_about_to_find_out_is_parked(
+    *, guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble, buyer: Buyer, kind: str, operation: str
+) -> None:
+    order_id, reference = await buyer.has_order("pending", payment_status="none"), f"pi_{uuid4().hex}"
+    orders.alive.add(order_id)
+    await has_payment(shop, order_id, reference, "started", operation)
+    event = StripeEvent(kind, reference, order_id)
+
+    assert body(await send(guest, event))["state"] == "parked"
+    assert body(await send(guest, event))["state"] == "parked"
+
+    row = await stored(shop, event)
+    assert (row["reason"], row["copies"]) == ("under_way", 2)
+    assert orders.told == []
+
+
+async def test_a_copy_of_a_parked_event_is_known_once_the_step_is_over(
+    guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble, buyer: Buyer
+) -> None:
+    order_id, reference = await buyer.has_order("pending", payment_status="authorised"), f"pi_{uuid4().hex}"
+    orders.alive.add(order_id)
+    await has_payment(shop, order_id, reference, "started")
+    event = StripeEvent(AUTHORISED, reference, order_id)
+    assert body(await send(guest, event))["state"] == "parked"
+
+    await shop.run("UPDATE payment_operations SET state = 'succeeded' WHERE order_id = :order", order=order_id)
+    assert body(await send(guest, event))["state"] == "ignored"
+
+    assert (await stored(shop, event))["reason"] == "known"
+    assert orders.told == []
+
+
+async def test_an_event_is_told_when_the_step_that_it_is_about_has_stood_still(
+    guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble, buyer: Buyer
+) -> None:
+    order_id, reference = await buyer.has_order("pending", payment_status="none"), f"pi_{uuid4().hex}"
+    orders.alive.add(order_id)
+    await has_payment(shop, order_id, reference, "started")
+    await shop.run(
+        "UPDATE payment_operations SET updated_at = now() - interval '61 seconds' WHERE order_id = :order",
+        order=order_id,
+    )
+
+    assert body(await send(guest, StripeEvent(AUTHORISED, reference, order_id)))["state"] == "delivered"
+
+    assert [order for order, _ in orders.told] == [order_id]
+
+
+async def test_an_authorisation_that_is_noted_is_known_while_the_capture_is_under_way(
+    guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble, buyer: Buyer
+) -> None:
+    order_id, reference = await buyer.has_order("pending", payment_status="authorised"), f"pi_{uuid4().hex}"
+    orders.alive.add(order_id)
+    await has_payment(shop, order_id, reference)
+    await has_payment(shop, order_id, reference, "started", "capture")
+
+    assert body(await send(guest, StripeEvent(AUTHORISED, reference, order_id)))["state"] == "ignored"
+    assert orders.told == []
+
+    dispute = StripeEvent("charge.dispute.created", reference, order_id)
+    assert body(await send(guest, dispute))["state"] == "delivered", "that is no news of the step"
+
+
 async def test_an_event_of_a_payment_that_the_row_does_not_know_is_told(
     guest: httpx2.AsyncClient, shop: Shop, orders: OrdersDouble, buyer: Buyer
 ) -> None:
@@ -318,13 +383,16 @@ async def test_every_event_to_subscribe_to_has_a_word_of_ours(
     assert (row["type"], row["reference"]) == (type_, event.reference)
 
 
-async def has_payment(shop: Shop, order_id: UUID, reference: str, state: str = "succeeded") -> None:
+async def has_payment(
+    shop: Shop, order_id: UUID, reference: str, state: str = "succeeded", operation: str = "authorise"
+) -> None:
     await shop.run(
         "INSERT INTO payment_operations"
         " (key, order_id, operation, attempt, n, amount, currency, provider, provider_reference, state)"
-        " VALUES (:key, :order, 'authorise', 1, 1, 2000, 'GBP', 'stripe', :reference, :state)",
-        key=f"{order_id}:authorise:1",
+        " VALUES (:key, :order, :operation, 1, 1, 2000, 'GBP', 'stripe', :reference, :state)",
+        key=f"{order_id}:{operation}:1",
         order=order_id,
+        operation=operation,
         reference=reference,
         state=state,
     )

@@ -64,6 +64,15 @@ async def listen(sandbox: SandboxForTests, receiver: Receiver, **misbehaviour: o
     await sandbox.control("POST", "webhook_endpoints", {"url": receiver.url, "secret": SECRET, **misbehaviour})
 
 
+async def test_an_endpoint_is_sent_only_what_it_has_subscribed_to(sandbox: SandboxForTests, receiver: Receiver) -> None:
+    await listen(sandbox, receiver, enabled_events=["payment_intent.succeeded", "charge.refunded"])
+    reference = await pay(sandbox)
+    await sandbox.call("POST", "/v1/refunds", {"payment_intent": reference, "amount": "500"})
+    assert [event.type for event in await receiver.events(2)] == ["payment_intent.succeeded", "charge.refunded"]
+    await asyncio.sleep(0.6)
+    assert len(receiver.requests) == 2
+
+
 async def test_life_of_a_payment_arrives_in_order_signed_and_once(sandbox: SandboxForTests, receiver: Receiver) -> None:
     await listen(sandbox, receiver)
     reference = await pay(sandbox)
