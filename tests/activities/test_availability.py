@@ -6,8 +6,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.availability import AvailabilityChores
 from db import catalog
-from db.catalog import ProductSearch
 from db.product_filters import ProductFilter
+from db.product_lists import ProductSearch
 from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop, opened_shop
 
@@ -32,7 +32,7 @@ async def sold_out(shop: Shop) -> set[object]:
 
 async def in_stock(shop: Shop) -> list[UUID]:
     async with shop.sessions() as session:
-        return [product.id for product in await catalog.search(session, IN_STOCK)]
+        return [product.id for product in (await catalog.search(session, IN_STOCK)).products]
 
 
 async def test_products_are_noted_when_all_is_sold_and_once_more_when_there_is_some(shop: Shop) -> None:

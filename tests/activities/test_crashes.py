@@ -4,24 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import async_sessionmaker
-from sqlalchemy.orm import Session
 
 from activities.orders import OrderActivities
 from contracts.orders import AdvanceOrder, FlagOrder, OrderStep, PlaceOrder
 from domain.order_states import EventType, OrderStatus
+from tests.support.dying import dying_sessions
 from tests.support.meddler import CrashError
 from tests.support.steps import Steps, another_card, attempt, cancel, declined
-
-
-class DyingSession(Session):
-    """A transaction whose worker dies when everything is written and nothing is committed."""
-
-
-@event.listens_for(DyingSession, "before_commit")
-def die(_session: Session) -> None:
-    raise CrashError
 
 
 def step_of(order: PlaceOrder) -> OrderStep:
@@ -56,7 +45,7 @@ STEPS: list[tuple[str, OrderStatus | None, Callable[[PlaceOrder], Any], OrderSta
 
 async def assert_all_or_nothing(steps: Steps, name: str, order: PlaceOrder, request: Any, target: OrderStatus) -> None:
     """Let a step die before its commit, then run it, then run it again as if its answer had been lost."""
-    dying = OrderActivities(async_sessionmaker(steps.shop.engine, sync_session_class=DyingSession))
+    dying = OrderActivities(dying_sessions(steps.shop.engine))
     before = await steps.everything(order)
     with pytest.raises(CrashError):
         await attempt(getattr(dying, name), request)

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy.ext.asyncio import async_sessionmaker
 from temporalio.exceptions import ApplicationError
 
 from activities.refunds import RefundActivities
@@ -19,7 +18,7 @@ from contracts.shipments import AbandonShipment, BeginShipment, DeliverShipments
 from domain.captures import CapturePolicy
 from domain.money import Money
 from domain.refunds import RefundStatus
-from tests.activities.test_crashes import DyingSession
+from tests.support.dying import dying_sessions
 from tests.support.meddler import CrashError
 from tests.support.steps import Steps, at_once, attempt, authorise, insist
 
@@ -171,7 +170,7 @@ async def test_step_that_runs_many_times_at_once_is_done_once(
 
 
 def dying(steps: Steps) -> dict[str, Any]:
-    sessions = async_sessionmaker(steps.shop.engine, sync_session_class=DyingSession)
+    sessions = dying_sessions(steps.shop.engine)
     return {
         "refunding": RefundActivities(sessions, steps.providers),
         "shipments": ShipmentActivities(sessions, timedelta(days=30)),

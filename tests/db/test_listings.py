@@ -11,8 +11,8 @@ from sqlalchemy import text
 from db import catalog
 from db.audit.checks import count, examine
 from db.audit.listings import LISTED_AS_IT_IS
-from db.catalog import ProductSearch, ProductSort
 from db.product_filters import ProductFilter
+from db.product_lists import ProductSearch, ProductSort
 from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop, opened_shop
 
@@ -39,7 +39,8 @@ async def broken(shop: Shop) -> dict[str, int]:
 
 async def found(shop: Shop, wanted: ProductFilter, sort: ProductSort = ProductSort.NEWEST) -> list[UUID]:
     async with shop.sessions() as session:
-        return [product.id for product in await catalog.search(session, ProductSearch(wanted, sort, limit=100))]
+        part = await catalog.search(session, ProductSearch(wanted, sort, limit=100))
+        return [product.id for product in part.products]
 
 
 async def looked_for(shop: Shop, words: str) -> list[UUID]:
@@ -130,15 +131,17 @@ async def test_a_cursor_goes_on_where_it_was_while_products_come_go_and_change(s
     search = ProductSearch(GBP, ProductSort.PRICE, limit=3)
     walked: list[UUID] = []
     async with shop.sessions() as session:
-        while page := await catalog.search(session, search):
-            walked += [product.id for product in page]
-            search = replace(search, after=(page[-1].key, page[-1].id))
+        part = await catalog.search(session, search)
+        while part.after:
+            walked += [product.id for product in part.products]
             await shop.product(shop.sku("EARLIER"), prices={"GBP": 1})
             await shop.run("UPDATE products SET title = title || '!'")
             if len(walked) == 3:
                 await shop.run("UPDATE products SET status = 'archived' WHERE id = :id", id=products[1])
                 await shop.run("UPDATE products SET status = 'archived' WHERE id = :id", id=products[7])
             await session.rollback()
+            part = await catalog.search(session, replace(search, after=part.after))
+    walked += [product.id for product in part.products]
     assert walked == [each for each in products if each != products[7]]
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from db import stock_policies
+from db import stock_alerts
 from db.transfers import StockTransfer, transfer
 from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop, opened_shop
@@ -85,6 +85,6 @@ async def test_alerts_are_listed_newest_first_from_before_one_of_them(shop: Shop
         await receive(shop, sku, low - 10)
         await receive(shop, sku, 10 - low)
     async with shop.sessions() as session:
-        newest = await stock_policies.alerts(session, limit=2)
-        rest = await stock_policies.alerts(session, limit=1, before=newest[-1].id)
+        newest = await stock_alerts.listed(session, limit=2)
+        rest = await stock_alerts.listed(session, limit=1, before=newest[-1].id)
     assert [alert.low_stock_at for alert in newest + rest] == [4, 6, 8]

@@ -18,7 +18,7 @@ from db import orders
 from db.audit.checks import Finding
 from domain.errors import IllegalStepError
 from domain.order_states import OrderStatus
-from tests.e2e.lone_world import LoneWorld, lone_world
+from tests.support.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
 from tests.support.temporal import running_temporal
 from tests.support.world import VISA, WAIT, World
@@ -53,22 +53,6 @@ async def broken(world: World) -> dict[str, Finding]:
 async def resume(world: World, order_id: UUID) -> None:
     async with world.sessions() as session:
         await world.client.resume(await orders.restart(session, order_id))
-
-
-async def taken(lone: LoneWorld, order_id: UUID, *, capture: str = "automatic") -> str:
-    """Take 7.00 GBP behind the backend's back, or only reserve them."""
-    form = {
-        "amount": "700",
-        "currency": "gbp",
-        "capture_method": capture,
-        "confirm": "true",
-        "payment_method": "pm_card_visa",
-        "metadata[order_id]": str(order_id),
-        "metadata[installation]": await lone.world.installation(),
-    }
-    answer = await lone.sandbox.call("POST", "/v1/payment_intents", form)
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["id"])
 
 
 async def test_placed_order_is_clean_at_once_although_temporals_list_lags(lone: LoneWorld) -> None:
@@ -161,7 +145,7 @@ async def test_workflow_of_an_ended_order_is_found_unless_its_buyer_is_still_to_
 async def test_money_of_an_unknown_order_at_the_provider_is_found(lone: LoneWorld) -> None:
     await lone.placed()
     unknown = uuid4()
-    reference = await taken(lone, unknown)
+    reference = await lone.taken(unknown, amount=700)
 
     findings = await broken(lone.world)
     assert list(findings) == ["provider_knows_order"]
@@ -172,7 +156,7 @@ async def test_money_of_an_unknown_order_at_the_provider_is_found(lone: LoneWorl
 async def test_second_charge_and_reserved_money_and_foreign_refund_are_found(lone: LoneWorld) -> None:
     world, sandbox = lone.world, lone.sandbox
     charged, refunded = await lone.placed(), await lone.placed()
-    await taken(lone, charged.order_id)
+    await lone.taken(charged.order_id, amount=700)
     [(own,)] = await world.shop.run(
         "SELECT provider_reference FROM payment_operations WHERE order_id = :id AND operation = 'capture'",
         id=refunded.order_id,
@@ -181,7 +165,7 @@ async def test_second_charge_and_reserved_money_and_foreign_refund_are_found(lon
     failed = world.order_of(await world.cart((await world.goods(stock=1), 2)))
     async with world.working():
         assert (await world.place(failed)).status is OrderStatus.FAILED
-    held = await taken(lone, failed.order_id, capture="manual")
+    held = await lone.taken(failed.order_id, amount=700, capture="manual")
 
     findings = await broken(world)
     assert set(findings) == {"captured_once", "provider_agrees", "nothing_live_at_provider"}

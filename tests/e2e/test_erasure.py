@@ -34,9 +34,9 @@ from domain.order_ids import order_id
 from providers.maildir import LocalMailbox
 from settings import Settings
 from tests.api.answers import body, problem
-from tests.e2e.lone_world import LoneWorld, lone_world
 from tests.support import traces
 from tests.support.gates import Replacement
+from tests.support.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
 from tests.support.temporal import plain_client, running_temporal
 from tests.support.world import SECRET, KeptMail, World

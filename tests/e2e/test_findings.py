@@ -12,8 +12,8 @@ import pytest
 from contracts.orders import Cancel, PlaceOrder, Refund, Ship
 from domain.order_states import OrderStatus
 from domain.reconciliation import FindingKind
-from tests.e2e.lone_world import LoneWorld, lone_world
-from tests.e2e.test_reconciliation import DECLINED, placed, ready, taken
+from tests.e2e.test_reconciliation import DECLINED, placed, ready
+from tests.support.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
 from tests.support.reconciling import reconcile
 from tests.support.temporal import plain_client, running_temporal
@@ -33,14 +33,6 @@ async def lone(postgres: PostgresForTests) -> AsyncIterator[LoneWorld]:
 async def row_is(world: World, order: PlaceOrder, status: str) -> None:
     """Put an order's row back, as a copy of the database would that is older, or that somebody has edited."""
     await world.shop.run("UPDATE orders SET status = :status WHERE id = :id", id=order.order_id, status=status)
-
-
-async def reference_of(world: World, order: PlaceOrder) -> str:
-    [(reference,)] = await world.shop.run(
-        "SELECT provider_reference FROM payment_operations WHERE order_id = :id AND operation = 'authorise'",
-        id=order.order_id,
-    )
-    return str(reference)
 
 
 # What each kind is made of: an order that one round has something to say about --------------------------------------
@@ -90,13 +82,13 @@ async def has_no_row(lone: LoneWorld) -> UUID:
 async def has_a_payment_that_was_lost(lone: LoneWorld) -> UUID:
     order = await ready(lone.world, card=DECLINED)
     await lone.world.place(order)
-    await taken(lone, order.order_id, key=f"{order.order_id}:authorise:2")
+    await lone.taken(order.order_id, key=f"{order.order_id}:authorise:2")
     return order.order_id
 
 
 async def is_not_there_and_paid(lone: LoneWorld) -> UUID:
     order_id = uuid4()
-    await taken(lone, order_id)
+    await lone.taken(order_id)
     return order_id
 
 
@@ -109,7 +101,7 @@ async def is_over_and_has_money(lone: LoneWorld) -> UUID:
 
 async def can_not_be_given_back(lone: LoneWorld) -> UUID:
     order_id = uuid4()
-    await taken(lone, order_id)
+    await lone.taken(order_id)
     await lone.sandbox.misbehave("refused", operation="refund", order_id=str(order_id), times=1_000)
     return order_id
 
@@ -117,7 +109,7 @@ async def can_not_be_given_back(lone: LoneWorld) -> UUID:
 async def was_refunded_by_hand(lone: LoneWorld) -> UUID:
     """Refund behind the backend's back, once under a key that somebody has made up."""
     order = await placed(lone.world)
-    form = {"payment_intent": await reference_of(lone.world, order), "amount": "500"}
+    form = {"payment_intent": await lone.world.reference(order.order_id), "amount": "500"}
     for key in ({}, {"metadata[key]": f"{order.order_id}:refund:{'9' * 40}"}):
         assert (await lone.sandbox.call("POST", "/v1/refunds", form | key)).status_code == 200
     return order.order_id
@@ -144,7 +136,7 @@ async def is_closed_and_disputed(lone: LoneWorld) -> UUID:
     order = await placed(lone.world)
     await lone.terminate(order.order_id)
     await row_is(lone.world, order, "closed")
-    await lone.sandbox.control("POST", f"payment_intents/{await reference_of(lone.world, order)}/dispute")
+    await lone.sandbox.control("POST", f"payment_intents/{await lone.world.reference(order.order_id)}/dispute")
     return order.order_id
 
 

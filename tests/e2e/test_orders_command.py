@@ -10,7 +10,7 @@ from cli.orders.desk import OrderDesk
 from contracts.orders import Decision, OrderOutcome, Ship
 from domain.errors import IllegalStepError
 from domain.order_states import OrderStatus
-from tests.e2e.lone_world import LoneWorld, lone_world
+from tests.support.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
 from tests.support.temporal import running_temporal
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from temporalio.testing import WorkflowEnvironment
@@ -13,8 +13,8 @@ from contracts.orders import Cancel, Pay, PlaceOrder
 from contracts.schedules import RECONCILIATION
 from db.audit.checks import Finding
 from domain.order_states import OrderStatus
-from tests.e2e.lone_world import LoneWorld, lone_world
 from tests.support.confirming import received
+from tests.support.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
 from tests.support.reconciling import reconcile
 from tests.support.temporal import plain_client, running_temporal
@@ -60,40 +60,11 @@ async def placed(world: World) -> PlaceOrder:
     return order
 
 
-async def stands(world: World, order: PlaceOrder, status: OrderStatus) -> None:
-    """Wait until an order has come to where it should be."""
-    async with asyncio.timeout(20):
-        while (await world.order(order.order_id)).status is not status:  # noqa: ASYNC110 - what is waited for is in the database
-            await asyncio.sleep(0.02)
-
-
-async def taken(
-    lone: LoneWorld, order_id: UUID | None, *, capture: str = "automatic", key: str = "", installation: str = ""
-) -> str:
-    """Take 20.00 GBP behind the backend's back, or only reserve them."""
-    form = {
-        "amount": "2000",
-        "currency": "gbp",
-        "confirm": "true",
-        "payment_method": "pm_card_visa",
-        "capture_method": capture,
-    }
-    if order_id is not None:
-        form |= {
-            "metadata[order_id]": str(order_id),
-            "metadata[key]": key or f"{order_id}:authorise:1",
-            "metadata[installation]": installation or await lone.world.installation(),
-        }
-    answer = await lone.sandbox.call("POST", "/v1/payment_intents", form)
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["id"])
-
-
 # A healthy shop --------------------------------------------------------------------------------------------------
 
 
 async def test_a_round_changes_nothing_in_a_healthy_shop(lone: LoneWorld, world: World) -> None:
-    foreign = await taken(lone, None, capture="manual")
+    foreign = await lone.taken(None, capture="manual")
     async with world.working():
         order = await placed(world)
         waiting = await ready(world, card=DECLINED)
@@ -128,7 +99,7 @@ async def test_a_round_leaves_orders_alone_whose_money_people_confirm(world: Wor
         for one in (waiting, paid, promised):
             await world.place(one)
         await received(world, paid)
-        await stands(world, paid, OrderStatus.PLACED)
+        await world.stands(paid.order_id, OrderStatus.PLACED)
 
         found = await reconcile(world)
 
@@ -149,9 +120,9 @@ async def test_payments_of_another_installation_on_the_same_account_are_left_alo
 ) -> None:
     async with world.working():
         order = await placed(world)
-        theirs = await taken(lone, uuid4(), installation="staging")
-        copied = await taken(lone, order.order_id, installation="staging", key=f"{order.order_id}:authorise:1")
-        held = await taken(lone, order.order_id, installation="staging", capture="manual")
+        theirs = await lone.taken(uuid4(), installation="staging")
+        copied = await lone.taken(order.order_id, installation="staging", key=f"{order.order_id}:authorise:1")
+        held = await lone.taken(order.order_id, installation="staging", capture="manual")
 
         found = await reconcile(world)
 
@@ -200,7 +171,7 @@ async def test_an_operator_reconciles_from_the_command_line_and_the_audit_shows_
     async with world.working():
         order = await placed(world)
         await lone.terminate(order.order_id)
-        await taken(lone, order_id)
+        await lone.taken(order_id)
 
         code, output = await lone.everorder("payments", "reconcile", "--all")
         _, audited = await lone.everorder("audit")
@@ -220,7 +191,7 @@ async def test_a_payment_of_an_order_that_is_not_there_is_given_back_once(
     lone: LoneWorld, world: World, capture: str
 ) -> None:
     order_id = uuid4()
-    reference = await taken(lone, order_id, capture=capture)
+    reference = await lone.taken(order_id, capture=capture)
     async with world.working():
         first, second = await reconcile(world), await reconcile(world)
 
@@ -239,7 +210,7 @@ async def test_a_second_payment_of_a_placed_order_is_given_back_and_the_first_is
 ) -> None:
     async with world.working():
         order = await placed(world)
-        await taken(lone, order.order_id)
+        await lone.taken(order.order_id)
 
         assert (await reconcile(world)).findings == [("payment_returned", "healed")]
 
@@ -253,7 +224,7 @@ async def test_a_payment_of_a_cancelled_order_is_given_back(lone: LoneWorld, wor
         order = await placed(world)
         await world.client.cancel(order.order_id, Cancel(), wait=WAIT)
         await world.ended(order.order_id)
-        await taken(lone, order.order_id, key=f"{order.order_id}:authorise:7")
+        await lone.taken(order.order_id, key=f"{order.order_id}:authorise:7")
 
         assert (await reconcile(world)).findings == [("payment_returned", "healed")]
 
@@ -265,7 +236,7 @@ async def test_a_payment_that_can_not_be_given_back_is_left_to_a_person_until_it
     lone: LoneWorld, world: World
 ) -> None:
     order_id = uuid4()
-    await taken(lone, order_id)
+    await lone.taken(order_id)
     async with world.working():
         await lone.sandbox.misbehave("error_before", operation="refund")
         rounds = [await reconcile(world) for _ in range(2)]
@@ -293,7 +264,7 @@ async def test_a_row_that_was_restored_is_what_its_order_goes_on_from(
         assert (await world.order(order.order_id)).status is OrderStatus.PAYMENT_REQUIRED
 
         found = await reconcile(world)
-        await stands(world, order, OrderStatus.PLACED)
+        await world.stands(order.order_id, OrderStatus.PLACED)
 
         assert found.findings == [("payment_adopted", "healed")]
         assert await world.charged(order.order_id) == [2000]

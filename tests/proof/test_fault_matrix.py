@@ -23,7 +23,7 @@ from contracts.queues import TaskQueue
 from domain.captures import CapturePolicy
 from domain.order_states import OrderStatus
 from domain.provider_payments import ProviderUnavailableError
-from tests.e2e.lone_world import LoneWorld, lone_world
+from tests.support.lone_world import LoneWorld, lone_world
 from tests.support.meddler import Meddler
 from tests.support.mortal_payments import mortal_payments
 from tests.support.postgres import PostgresForTests

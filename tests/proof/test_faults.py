@@ -14,7 +14,7 @@ from cli.audit import audit
 from contracts.orders import Cancel, PlaceOrder
 from domain.order_states import OrderStatus
 from sandbox.faults import FaultKind
-from tests.e2e.lone_world import LoneWorld, lone_world
+from tests.support.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
 from tests.support.shopper import DECLINED, VISA
 from tests.support.temporal import plain_client, running_temporal

@@ -16,7 +16,7 @@ from contracts.orders import Cancel, PlaceOrder
 from contracts.queues import TaskQueue
 from domain.errors import EverorderError
 from domain.order_states import OrderStatus
-from tests.e2e.lone_world import LoneWorld, lone_world
+from tests.support.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
 from tests.support.reconciling import reconcile_until_quiet, require_every_penny
 from tests.support.temporal import plain_client, running_temporal

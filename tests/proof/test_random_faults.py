@@ -11,7 +11,7 @@ import pytest
 from contracts.orders import PlaceOrder
 from domain.order_states import OrderStatus
 from sandbox.faults import FaultKind
-from tests.e2e.lone_world import LoneWorld, lone_world
+from tests.support.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
 from tests.support.reconciling import at_rest, reconcile_until_quiet, require_every_penny
 from tests.support.temporal import plain_client, running_temporal

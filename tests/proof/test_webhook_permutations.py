@@ -20,7 +20,7 @@ from clients.orders import OrderClient
 from contracts.orders import Pay, PlaceOrder, Refund, order_workflow_id
 from db.engine import create_engine
 from settings import Settings
-from tests.e2e.lone_world import LoneWorld, lone_world
+from tests.support.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
 from tests.support.reconciling import require_every_penny
 from tests.support.stripe_events import StripeEvent, signed

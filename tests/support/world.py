@@ -19,6 +19,7 @@ from db.engine import Sessions
 from domain.messages import Email
 from domain.money import Money
 from domain.order_ids import order_id
+from domain.order_states import OrderStatus
 from domain.provider_payments import ProviderPaymentState
 from providers.links import StorefrontLinks
 from providers.maildir import LocalMailbox
@@ -34,6 +35,7 @@ WAIT = timedelta(seconds=20)
 VISA = "pm_card_visa"
 STOREFRONT = "https://shop.example"
 SECRET = "the secret of the tests, long enough to be one"
+_PATIENCE = 30
 ADDRESS = (
     '{"name": "Ada Example", "line1": "1 Analytical Row", "city": "London", "postal_code": "N1 1AA", "country": "GB"}'
 )
@@ -175,6 +177,22 @@ class World:
         """Read an order's row."""
         async with self.sessions.begin() as session:
             return await orders.snapshot(session, order)
+
+    async def stands(self, order: UUID, status: OrderStatus) -> None:
+        """Wait until an order has come to a status."""
+        come = "SELECT 1 FROM orders WHERE id = :id AND status = :status"
+        async with asyncio.timeout(_PATIENCE):
+            while not await self.shop.run(come, id=order, status=status):  # noqa: ASYNC110 - it is in the database
+                await asyncio.sleep(0.02)
+
+    async def reference(self, order: UUID) -> str:
+        """Read the provider's id of the payment that an order was authorised by last."""
+        [(reference,)] = await self.shop.run(
+            "SELECT provider_reference FROM payment_operations WHERE order_id = :id AND operation = 'authorise'"
+            " ORDER BY attempt DESC LIMIT 1",
+            id=order,
+        )
+        return str(reference)
 
     async def stock(self, sku: str) -> tuple[int, int]:
         """Read what is on hand and what is reserved of a SKU."""

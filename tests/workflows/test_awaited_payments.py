@@ -17,15 +17,6 @@ NO_FUNDS = "pm_card_visa_chargeDeclinedInsufficientFunds"
 DAYS = (timedelta(hours=1), timedelta(hours=6))
 
 
-async def reference_of(world: World, order: PlaceOrder) -> str:
-    [(reference,)] = await world.shop.run(
-        "SELECT provider_reference FROM payment_operations WHERE order_id = :id AND operation = 'authorise'"
-        " ORDER BY attempt DESC LIMIT 1",
-        id=order.order_id,
-    )
-    return str(reference)
-
-
 async def templates(world: World, order: PlaceOrder) -> list[str]:
     rows = await world.shop.run(
         "SELECT template FROM notifications WHERE order_id = :id ORDER BY id", id=order.order_id
@@ -46,11 +37,6 @@ async def report(world: World, order: PlaceOrder, said: PaymentEventType, refere
     await handle.signal("payment_event", PaymentEvent(reference=reference, type=said))
 
 
-async def until(world: World, order: PlaceOrder, status: OrderStatus) -> None:
-    while (await world.order(order.order_id)).status is not status:  # noqa: ASYNC110 - it is in the database
-        await asyncio.sleep(0.02)
-
-
 async def test_order_goes_on_by_itself_after_the_bank_was_satisfied(world: World, sandbox: SandboxForTests) -> None:
     sku = await world.goods(stock=5)
     order = world.order_of(await world.cart((sku, 2)), card=ASKS)
@@ -59,11 +45,11 @@ async def test_order_goes_on_by_itself_after_the_bank_was_satisfied(world: World
         assert (asked.status, asked.decline_code) == (OrderStatus.PAYMENT_REQUIRED, "authentication_required")
         assert await world.stock(sku) == (5, 2)
         assert len(await secret_of(world, order)) == 1
-        reference = await reference_of(world, order)
+        reference = await world.reference(order.order_id)
         await sandbox.control("POST", f"payment_intents/{reference}/authenticate", {"passes": True})
         for _ in range(3):
             await report(world, order, PaymentEventType.AUTHORISED, reference)
-        await until(world, order, OrderStatus.PLACED)
+        await world.stands(order.order_id, OrderStatus.PLACED)
 
     assert await world.events(order.order_id) == [
         "opened",
@@ -81,7 +67,7 @@ async def test_failed_authentication_asks_for_another_card(world: World, sandbox
     order = world.order_of(await world.cart((sku, 2)), card=ASKS)
     async with world.working():
         await world.place(order)
-        reference = await reference_of(world, order)
+        reference = await world.reference(order.order_id)
         with pytest.raises(httpx2.HTTPStatusError, match="402"):
             await sandbox.control("POST", f"payment_intents/{reference}/authenticate", {"passes": False})
         await report(world, order, PaymentEventType.FAILED, reference)
@@ -222,7 +208,7 @@ async def test_dispute_calls_an_operator_and_ends_with_it(world: World, sandbox:
     order = world.order_of(await world.cart((await world.goods(), 1)))
     async with world.working():
         await world.place(order)
-        reference = await reference_of(world, order)
+        reference = await world.reference(order.order_id)
         disputed = await sandbox.control("POST", f"payment_intents/{reference}/dispute")
         for _ in range(2):
             await report(world, order, PaymentEventType.DISPUTED, reference)

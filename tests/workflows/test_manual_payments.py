@@ -41,12 +41,6 @@ async def order_by(world: World, way: PaymentWay, *, stock: int = 5) -> tuple[Pl
     return world.order_of(await world.cart((sku, 2)), card=way), sku
 
 
-async def until(world: World, order: PlaceOrder, status: OrderStatus) -> None:
-    async with asyncio.timeout(30):
-        while (await world.order(order.order_id)).status is not status:  # noqa: ASYNC110 - it is in the database
-            await asyncio.sleep(0.02)
-
-
 async def until_paid(world: World, order: PlaceOrder, status: PaymentStatus) -> None:
     async with asyncio.timeout(30):
         while (await world.order(order.order_id)).payment_status is not status:  # noqa: ASYNC110 - it is in the database
@@ -82,7 +76,7 @@ async def test_order_waits_for_the_transfer_and_is_placed_when_staff_say_that_it
         [mail] = [mail for mail in world.mail.sent if row.number in mail.subject]
 
         assert await received(world, order) is Confirmation.RECEIVED
-        await until(world, order, OrderStatus.PLACED)
+        await world.stands(order.order_id, OrderStatus.PLACED)
         assert await received(world, order) is Confirmation.RECEIVED
         await world.told(order.order_id)
 
@@ -128,7 +122,7 @@ async def test_a_hundred_who_say_it_at_once_place_one_order(world: World) -> Non
     async with world.working():
         await world.place(order)
         said = await asyncio.gather(*(received(world, order) for _ in range(100)))
-        await until(world, order, OrderStatus.PLACED)
+        await world.stands(order.order_id, OrderStatus.PLACED)
 
     assert set(said) == {Confirmation.RECEIVED}
     [(state, captured)] = await world.shop.run(
@@ -209,7 +203,7 @@ async def test_transfer_that_was_given_up_is_owed_also_where_another_one_has_pai
         await world.place(order)
         await world.client.pay(order.order_id, Pay(TRANSFER), wait=WAIT)
         assert await received(world, order, 2000, "statement 16, line 1") is Confirmation.RECEIVED
-        await until(world, order, OrderStatus.PLACED)
+        await world.stands(order.order_id, OrderStatus.PLACED)
         assert await received(world, order, 2000, "statement 16, line 2") is Confirmation.LATE
 
     assert await owed(world, order) == [2000]
@@ -230,7 +224,7 @@ async def test_declined_card_is_followed_by_a_transfer_also_where_shipments_take
         row = await world.order(order.order_id)
         assert row.payment_deadline is not None
         await received(world, order)
-        await until(world, order, OrderStatus.PLACED)
+        await world.stands(order.order_id, OrderStatus.PLACED)
         await world.client.ship(order.order_id, Ship(), wait=WAIT)
 
     assert await world.operations(order.order_id) == {
@@ -247,7 +241,7 @@ async def test_refund_of_a_transfer_is_owed_until_staff_have_paid_it(world: Worl
     async with world.working():
         await world.place(order)
         await received(world, order)
-        await until(world, order, OrderStatus.PLACED)
+        await world.stands(order.order_id, OrderStatus.PLACED)
         await world.client.refund(order, Refund(500), wait=WAIT)
         await until_owed(world, order, [500])
         assert (await world.order(order.order_id)).payment_status is PaymentStatus.CAPTURED
@@ -273,7 +267,7 @@ async def test_cancelled_order_lets_its_goods_go_at_once_and_ends_when_the_money
     async with world.working():
         await world.place(order)
         await received(world, order)
-        await until(world, order, OrderStatus.PLACED)
+        await world.stands(order.order_id, OrderStatus.PLACED)
         cancelling = asyncio.create_task(world.client.cancel(order.order_id, Cancel(), wait=WAIT))
         await until_owed(world, order, [2000])
         while await world.stock(sku) != (5, 0):  # noqa: ASYNC110 - it is in the database
@@ -382,7 +376,7 @@ async def test_way_that_is_switched_off_meanwhile_is_declined_and_what_was_begun
     async with world.working({TaskQueue.PAYMENTS: WORK[TaskQueue.PAYMENTS](cards_only)}):
         refused = await world.place(fresh)
         await received(world, begun)
-        await until(world, begun, OrderStatus.PLACED)
+        await world.stands(begun.order_id, OrderStatus.PLACED)
 
     assert (refused.status, refused.decline_code) == (OrderStatus.PAYMENT_REQUIRED, "payment_method_unavailable")
     assert await world.shop.run("SELECT 1 FROM manual_payments WHERE order_id = :id", id=fresh.order_id) == []
@@ -394,7 +388,7 @@ async def test_awaited_transfer_outlives_its_workflow(world: World) -> None:
         await world.place(order)
         await handle(world, order).terminate()
         assert await received(world, order) is Confirmation.RECEIVED
-        await until(world, order, OrderStatus.PLACED)
+        await world.stands(order.order_id, OrderStatus.PLACED)
 
     assert await world.operations(order.order_id) == {"authorise:1": "succeeded", "capture:1": "succeeded"}
     assert await broken(world, order) == []

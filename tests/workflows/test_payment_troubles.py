@@ -29,25 +29,9 @@ async def order_of(world: World, *, card: str = "pm_card_visa", **more: object) 
     return replace(order, **more)  # type: ignore[arg-type]
 
 
-async def reference_of(world: World, order: PlaceOrder) -> str:
-    [(reference,)] = await world.shop.run(
-        "SELECT provider_reference FROM payment_operations WHERE order_id = :id AND operation = 'authorise'"
-        " ORDER BY attempt DESC LIMIT 1",
-        id=order.order_id,
-    )
-    return str(reference)
-
-
 async def report(world: World, order: PlaceOrder, said: PaymentEventType, reference: str) -> None:
     handle = world.temporal.get_workflow_handle(order_workflow_id(order.order_id))
     await handle.signal("payment_event", PaymentEvent(reference, said))
-
-
-async def stands(world: World, order: PlaceOrder, status: OrderStatus) -> None:
-    async with asyncio.timeout(30):
-        come = "SELECT 1 FROM orders WHERE id = :id AND status = :status"
-        while not await world.shop.run(come, id=order.order_id, status=status):  # noqa: ASYNC110 - it is in the database
-            await asyncio.sleep(0.02)
 
 
 async def told_by_row(world: World, order: PlaceOrder) -> PlaceOrder:
@@ -66,11 +50,11 @@ async def test_answer_of_the_bank_that_nobody_reports_is_found_by_the_orders_own
     order = await order_of(world, card=ASKS)
     async with world.working():
         await world.place(order)
-        reference = await reference_of(world, order)
+        reference = await world.reference(order.order_id)
         resumed = await told_by_row(world, order)
         await sandbox.control("POST", f"payment_intents/{reference}/authenticate", {"passes": True})
         await hasty_world.client.resume(resumed)
-        await stands(world, order, OrderStatus.PLACED)
+        await world.stands(order.order_id, OrderStatus.PLACED)
 
     assert await world.shop.run("SELECT 1 FROM webhook_events WHERE order_id = :id", id=order.order_id) == []
     assert await world.events(order.order_id) == ["opened", "payment_action_required", "payment_answered", "placed"]
@@ -83,11 +67,11 @@ async def test_order_that_waits_for_the_bank_is_resumed_and_placed_once_it_has_a
     order = await order_of(world, card=ASKS)
     async with world.working():
         await world.place(order)
-        reference = await reference_of(world, order)
+        reference = await world.reference(order.order_id)
         await world.client.resume(await told_by_row(world, order))
         await sandbox.control("POST", f"payment_intents/{reference}/authenticate", {"passes": True})
         await report(world, order, PaymentEventType.AUTHORISED, reference)
-        await stands(world, order, OrderStatus.PLACED)
+        await world.stands(order.order_id, OrderStatus.PLACED)
 
     assert await world.events(order.order_id) == ["opened", "payment_action_required", "payment_answered", "placed"]
     assert await world.charged(order.order_id) == [2000]
@@ -105,7 +89,7 @@ async def test_retry_of_the_schedule_that_succeeds_places_the_order_days_later(
     await sandbox.misbehave("declined", operation="confirm", order_id=str(order.order_id), times=3)
     async with world.working():
         await world.client.resume(order)
-        await stands(world, order, OrderStatus.PLACED)
+        await world.stands(order.order_id, OrderStatus.PLACED)
 
     declined = ["payment_declined", "payment_retry_scheduled", "payment_retried"]
     assert await world.events(order.order_id) == ["opened", *declined * 3, "placed"]
@@ -127,7 +111,7 @@ async def test_order_between_two_retries_is_resumed_and_goes_on_with_the_next(
         waiting = await world.order(order.order_id)
         assert (waiting.status, waiting.retries) == (OrderStatus.PAYMENT_REQUIRED, 1)
         await hasty_world.client.resume(await told_by_row(world, order))
-        await stands(world, order, OrderStatus.PLACED)
+        await world.stands(order.order_id, OrderStatus.PLACED)
 
     declined = ["payment_declined", "payment_retry_scheduled", "payment_retried"]
     assert await world.events(order.order_id) == ["opened", *declined * 2, "placed"]
@@ -147,7 +131,7 @@ async def test_dispute_calls_an_operator_who_is_needed_for_as_long_as_it_is_not_
         await world.place(order)
         if shipped:
             await world.client.ship(order.order_id, Ship(), wait=WAIT)
-        reference = await reference_of(world, order)
+        reference = await world.reference(order.order_id)
         dispute = (await sandbox.control("POST", f"payment_intents/{reference}/dispute")).json()["id"]
         await report(world, order, PaymentEventType.DISPUTED, reference)
         stuck = await world.needs_operator(order.order_id)
@@ -186,7 +170,7 @@ async def test_capture_that_is_refused_waits_for_an_operator_and_goes_as_they_de
         assert (stuck.status, stuck.operator_reason) == (OrderStatus.PENDING, "capture_refused")
         assert await world.charged(order.order_id) == []
         await world.client.resolve(order.order_id, Resolve(decision), wait=WAIT)
-        await stands(world, order, status)
+        await world.stands(order.order_id, status)
 
     assert await world.charged(order.order_id) == charged
     assert await world.reserved_money(order.order_id) == 0
@@ -224,7 +208,7 @@ async def test_what_somebody_does_to_a_payment_by_hand_calls_an_operator_once(
     async with world.working():
         await world.place(order)
         before = await world.operations(order.order_id)
-        reference = await reference_of(world, order)
+        reference = await world.reference(order.order_id)
         await by_hand(sandbox, reference)
         for _ in range(2):
             await report(world, order, REPORTS[finding], reference)

@@ -16,7 +16,7 @@ from domain.order_states import OrderStatus
 from tests.support.postgres import PostgresForTests
 from tests.support.sandbox import SECRET_KEY, SandboxForTests, running_sandbox
 from tests.support.shop import Shop
-from tests.support.world import World, open_world
+from tests.support.world import VISA, World, open_world
 
 
 @dataclass
@@ -37,6 +37,36 @@ class LoneWorld:
     async def terminate(self, order_id: UUID) -> None:
         """End an order's workflow as an operator by mistake, or a lost store, would."""
         await self.world.temporal.get_workflow_handle(order_workflow_id(order_id)).terminate()
+
+    async def taken(
+        self,
+        order_id: UUID | None,
+        *,
+        amount: int = 2000,
+        capture: str = "automatic",
+        key: str = "",
+        installation: str = "",
+    ) -> str:
+        """Take money behind the backend's back, or only reserve it; return the payment's id.
+
+        Without an order it is money of another shop on the same account.
+        """
+        form = {
+            "amount": str(amount),
+            "currency": "gbp",
+            "confirm": "true",
+            "payment_method": VISA,
+            "capture_method": capture,
+        }
+        if order_id is not None:
+            form |= {
+                "metadata[order_id]": str(order_id),
+                "metadata[key]": key or f"{order_id}:authorise:1",
+                "metadata[installation]": installation or await self.world.installation(),
+            }
+        answer = await self.sandbox.call("POST", "/v1/payment_intents", form)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["id"])
 
     async def everorder(self, *arguments: str) -> tuple[int | None, str]:
         """Run the command against these servers; return its exit status and what it said."""
