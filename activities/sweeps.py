@@ -32,9 +32,9 @@ class Sweeps:
 
     @activity.defn(name=SWEEP_MESSAGES)
     async def messages(self) -> int:
-        """Begin to deliver the messages about accounts that nobody delivers; return how many were due.
+        """Begin to deliver the messages without an order that nobody delivers; return how many were due.
 
-        What could not be delivered within days is dropped: its link opens nothing any more.
+        What could not be delivered within days is dropped: its link opens nothing any more, and its news is old.
         """
         async with heartbeats():
             async with self._sessions.begin() as session:

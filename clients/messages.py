@@ -1,4 +1,4 @@
-"""Start the delivery of messages about accounts."""
+"""Start the delivery of messages without an order."""
 
 from uuid import UUID
 
@@ -31,5 +31,5 @@ class MessageClient:
             DeliverMessage(notification_id),
             workflow_id=message_workflow_id(notification_id),
             queue=TaskQueue.NOTIFICATIONS,
-            summary="Message about an account",
+            summary="Message without an order",
         )

@@ -1,4 +1,4 @@
-"""Messages about an account: a workflow for each, which knows nothing but the id of its row."""
+"""Messages without an order: a workflow for each, which knows nothing but the id of its row."""
 
 from uuid import UUID
 
@@ -16,7 +16,7 @@ def message_workflow_id(notification_id: UUID) -> str:
 
 
 class MessageActivities:
-    """Hands messages about accounts over, each once."""
+    """Hands messages over that are about no order, each once."""
 
     @activity.defn(name="messages.deliver")
     async def deliver(self, request: DeliverMessage) -> None:

@@ -11,6 +11,7 @@ from contracts.idempotency import EXPIRE_KEYS
 from contracts.imports import FORGET_IMPORTS, SWEEP_IMPORTS
 from contracts.messages import SWEEP_MESSAGES
 from contracts.reconciliation import RECONCILE_ALL, RECONCILE_LATEST
+from contracts.stock_alerts import TELL_LOW_STOCK
 from contracts.webhooks import FORGET_EVENTS, SWEEP_EVENTS
 
 SCHEDULE_PREFIX = "everorder-"
@@ -52,13 +53,14 @@ WHOLE_RECONCILIATION = Chore(
 CHORES: tuple[Chore, ...] = (
     Chore(EXPIRE_KEYS, every=timedelta(minutes=10), what="Forget the keys of requests whose day is over"),
     Chore(EXPIRE_ACCOUNTS, every=timedelta(hours=1), what="Forget sessions, links and log-in counts that have ended"),
-    Chore(SWEEP_MESSAGES, every=timedelta(minutes=1), what="Deliver messages about accounts that were left behind"),
+    Chore(SWEEP_MESSAGES, every=timedelta(minutes=1), what="Deliver messages without an order that were left behind"),
     Chore(SWEEP_ERASURES, every=timedelta(minutes=5), what="Erase accounts whose erasure was left behind"),
     Chore(EXPIRE_CARTS, every=timedelta(hours=1), what="End carts that nobody came back to"),
     Chore(FORGET_CARTS, every=timedelta(days=1), what="Take people out of carts that came to nothing"),
     Chore(SWEEP_EVENTS, every=timedelta(minutes=1), what="Hand over what payment providers have reported"),
     Chore(SWEEP_IMPORTS, every=timedelta(minutes=1), what="Import uploaded files that were left behind"),
     Chore(FORGET_IMPORTS, every=timedelta(hours=1), what="Delete files that were imported long ago"),
+    Chore(TELL_LOW_STOCK, every=timedelta(minutes=1), what="Tell staff what little is left of"),
     Chore(NOTE_SOLD_OUT, every=timedelta(minutes=5), what="Note at listings which products are sold out"),
     RECONCILIATION,
     WHOLE_RECONCILIATION,

@@ -1,4 +1,4 @@
-"""Messages about an account: owed in the transaction that causes them, delivered by a workflow of their own.
+"""Messages without an order, nearly all of them about an account: delivered by a workflow of their own each.
 
 A route queues a message in its own transaction and posts it, which starts its workflow after the commit:
 
@@ -25,7 +25,9 @@ MOST_AN_HOUR = 5
 LATEST = timedelta(days=3)
 """A message that could not be delivered by then is owed no more. Its workflow gives up at the same time."""
 
-_FIRST_LOOK = timedelta(seconds=30)
+FIRST_LOOK = timedelta(seconds=30)
+"""So long after a message was owed it is looked for the first time whether somebody delivers it."""
+
 _NEXT_LOOK = timedelta(minutes=15)
 
 # Two messages for one account are numbered one after the other, however many transactions queue them.
@@ -67,12 +69,12 @@ WHERE user_id = :user_id AND template = 'account_erased' AND state IN ('pending'
 
 _TOO_LATE = text("""
 UPDATE notifications SET state = 'dropped', code = 'too_late', claimed_until = NULL
-WHERE user_id IS NOT NULL AND state IN ('pending', 'sending') AND created_at < now() - CAST(:latest AS interval)
+WHERE order_id IS NULL AND state IN ('pending', 'sending') AND created_at < now() - CAST(:latest AS interval)
 """)
 
 _DUE = text("""
 SELECT id FROM notifications
-WHERE user_id IS NOT NULL AND state IN ('pending', 'sending') AND sweep_at <= now()
+WHERE order_id IS NULL AND state IN ('pending', 'sending') AND sweep_at <= now()
 ORDER BY sweep_at LIMIT :most
 """)
 
@@ -115,7 +117,7 @@ async def queue_message(
         "token_id": token_id,
         "template": template,
         "message_id": f"<{id_}@everorder>",
-        "first_look": _FIRST_LOOK,
+        "first_look": FIRST_LOOK,
         "most": MOST_AN_HOUR,
     }
     queued: UUID | None = (await session.execute(_QUEUE, values)).scalar_one_or_none()

@@ -39,6 +39,9 @@ class AccountMessage(StrEnum):
     ACCOUNT_ERASED = "account_erased"
 
 
+LOW_STOCK = "low_stock"
+"""The template of the message to staff that tells what little is left of."""
+
 TOPICS: Mapping[str, Topic] = {"shipment": Topic.ORDER_UPDATES, "refund_confirmation": Topic.ORDER_UPDATES}
 """What a reader may decline, by template. Every other message comes whatever its reader prefers: the law asks for it
 (the confirmation of an order), an order waits for it (a payment that is missing), or an account needs it."""

@@ -22,16 +22,17 @@ class NotificationState(StrEnum):
 
 
 class Notification(SQLModel, table=True):
-    """One message, about an order or an account. `message_id` is the mail's Message-ID, the same at every attempt.
+    """One message, about an order, an account, or neither. `message_id` is the mail's Message-ID at every attempt.
 
-    A message about an order is delivered by the order's workflow. One about an account has a workflow of its own; the
-    sweep looks at `sweep_at` whether that runs. `token_id` names the one-time token whose secret the mail holds.
+    A message about an order is delivered by the order's workflow. Any other has a workflow of its own; the sweep looks
+    at `sweep_at` whether that runs. One to staff is about the rows that name it. `token_id` names the one-time token
+    whose secret the mail holds.
     """
 
     __tablename__ = "notifications"
     __table_args__ = (
         one_of("state", NotificationState, "notifications_state"),
-        CheckConstraint("(order_id IS NULL) <> (user_id IS NULL)", name="notifications_of_one"),
+        CheckConstraint("order_id IS NULL OR user_id IS NULL", name="notifications_of_one"),
         UniqueConstraint("order_id", "template", "channel", "n", name="notifications_once"),
         UniqueConstraint("user_id", "template", "channel", "n", name="notifications_once_a_user"),
         # Checked at the end: what is queued for nobody, so that it takes as long, is taken back before.
@@ -39,7 +40,7 @@ class Notification(SQLModel, table=True):
         Index(
             "notifications_to_sweep",
             "sweep_at",
-            postgresql_where=text("user_id IS NOT NULL AND state IN ('pending', 'sending')"),
+            postgresql_where=text("order_id IS NULL AND state IN ('pending', 'sending')"),
         ),
     )
 

@@ -54,12 +54,20 @@ class Backorder(SQLModel, table=True):
 
 
 class StockAlert(SQLModel, table=True):
-    """The moment at which what may be sold of a SKU fell to its threshold or below; written with what made it fall."""
+    """The moment at which what may be sold of a SKU fell to its threshold or below; written with what made it fall.
+
+    `notification_id` names the message that told staff of it.
+    """
 
     __tablename__ = "stock_alerts"
+    __table_args__ = (
+        Index("stock_alerts_untold", "created_at", postgresql_where=text("notification_id IS NULL")),
+        Index("stock_alerts_told", "notification_id", postgresql_where=text("notification_id IS NOT NULL")),
+    )
 
     id: UUID = identifier()
     sku: str = Field(sa_type=Text, foreign_key="variants.sku", ondelete="CASCADE", index=True)
     low_stock_at: int = Field(sa_type=BigInteger)
     available: int = Field(sa_type=BigInteger)
+    notification_id: UUID | None = Field(default=None, foreign_key="notifications.id", ondelete="SET NULL")
     created_at: datetime = moment()

@@ -199,6 +199,12 @@ class Settings(BaseSettings):
         default="http://127.0.0.1:8000", description="Address of the storefront: links in mails lead to its pages."
     )
     mail_from: str = Field(default="Everorder <orders@everorder.example>", description="Sender of every mail.")
+    stock_alerts_to: str = Field(
+        default="",
+        pattern=r"^([^@\s]+@[^@\s]+)?$",
+        description="Address that is told when little is left of a SKU (`low_stock_at`); a list's, to tell several "
+        "people. Empty: nobody is, and `GET /v1/stock/alerts` tells.",
+    )
     mailbox_dir: str = Field(
         default="",
         description="Folder of a local mail server, shown at `/dev/mailbox`. Empty outside development.",

@@ -98,6 +98,7 @@ async def open_resources(settings: Settings, client: Client) -> AsyncIterator[Re
                 hold=settings.hold,
                 close_after=settings.close_after,
                 transfer_details=settings.bank_transfer_details,
+                stock_alerts_to=settings.stock_alerts_to,
                 reconciliation_grace=timedelta(seconds=settings.reconciliation_grace),
                 cart_kept=timedelta(days=settings.cart_days),
                 cart_retention=timedelta(days=settings.cart_retention_days),

@@ -25,6 +25,7 @@ from activities.reconciliation.chores import Patience, ReconciliationChores
 from activities.refunds import RefundActivities
 from activities.retention import Retention
 from activities.shipments import ShipmentActivities
+from activities.stock_alerts import StockAlertChores
 from activities.sweeps import Sweeps
 from activities.webhooks import WebhookChores
 from clients.erasures import ErasureClient
@@ -66,6 +67,7 @@ class Resources:
     close_after: timedelta = timedelta(days=30)
     reconciliation_grace: timedelta = timedelta(minutes=10)
     transfer_details: str = ""
+    stock_alerts_to: str = ""
     cart_kept: timedelta = timedelta(days=30)
     cart_retention: timedelta = timedelta(days=30)
     import_retention: timedelta = timedelta(days=7)
@@ -153,7 +155,9 @@ def inventory_work(resources: Resources) -> QueueWork:
 
 def maintenance_work(resources: Resources) -> QueueWork:
     """Chores that schedules begin (expiry, sweeps and reconciliation) and erasures, few at once."""
-    sweeps = Sweeps(resources.sessions, MessageClient(resources.temporal), ErasureClient(resources.temporal))
+    messages = MessageClient(resources.temporal)
+    sweeps = Sweeps(resources.sessions, messages, ErasureClient(resources.temporal))
+    stock_alerts = StockAlertChores(resources.sessions, messages, wanted=bool(resources.stock_alerts_to))
     erasures = ErasureActivities(resources.sessions, _messages(resources), resources.mailbox)
     retention = Retention(resources.sessions, carts=resources.cart_retention)
     desk = PaymentEventDesk(resources.sessions, OrderClient(resources.temporal), resources.hold)
@@ -174,6 +178,7 @@ def maintenance_work(resources: Resources) -> QueueWork:
         imports.forget,
         AccountChores(resources.sessions).expire,
         AvailabilityChores(resources.sessions).note,
+        stock_alerts.tell,
         reconciliation.latest,
         reconciliation.everything,
     ]
@@ -181,7 +186,9 @@ def maintenance_work(resources: Resources) -> QueueWork:
 
 
 def _messages(resources: Resources) -> MessageActivities:
-    return MessageActivities(resources.sessions, resources.mailer, resources.renderer, resources.links)
+    return MessageActivities(
+        resources.sessions, resources.mailer, resources.renderer, resources.links, resources.stock_alerts_to
+    )
 
 
 def _reconciliation(resources: Resources) -> ReconciliationChores:

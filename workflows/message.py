@@ -1,4 +1,4 @@
-"""One message about an account, from its row to its reader."""
+"""One message without an order, from its row to its reader."""
 
 from temporalio import workflow
 
@@ -15,5 +15,5 @@ class MessageWorkflow:
     async def run(self, message: DeliverMessage) -> None:
         """Deliver it."""
         await workflow.execute_activity_method(
-            MessageActivities.deliver, message, **message_delivery("Tell the owner of an account by e-mail")
+            MessageActivities.deliver, message, **message_delivery("Tell an account's owner or staff by e-mail")
         )

@@ -30,7 +30,7 @@ from api.schemas.inventory import (
 )
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
 from api.security import Caller, Scope
-from db import locations, stock, stock_policies, transfers
+from db import locations, stock, stock_alerts, stock_policies, transfers
 from db.locations import LocationChange, LocationRow
 from db.stock import Adjustment
 from db.transfers import StockTransfer
@@ -105,7 +105,7 @@ async def list_stock_alerts(
 ) -> Page[StockAlert]:
     """List when little was left of which SKU, newest first."""
     before = None if cursor is None else decode(cursor, _ALERT_POSITION)[0]
-    page, last = cut(await stock_policies.alerts(session, limit=limit + 1, before=before), limit)
+    page, last = cut(await stock_alerts.listed(session, limit=limit + 1, before=before), limit)
     return Page[StockAlert](
         items=[StockAlert.model_validate(row) for row in page], next_cursor=None if last is None else encode(last.id)
     )

@@ -120,13 +120,14 @@ class StockPolicy(Input):
 
 
 class StockAlert(Output):
-    """The moment at which what is available of a SKU fell to its threshold or below."""
+    """The moment at which what is available of a SKU fell to its threshold or below; `told_at`, when a mail said so."""
 
     id: UUID
     sku: str
     low_stock_at: int
     available: int
     created_at: datetime
+    told_at: datetime | None
 
 
 Countries = Annotated[list[Country], Field(max_length=300, description="Where it ships to; empty: everywhere.")]

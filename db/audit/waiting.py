@@ -4,6 +4,7 @@ from db.audit.checks import Check, Invariant, Subject
 
 _ONCE = """
 SELECT order_id, user_id, template, channel, n, count(*) AS messages FROM notifications
+WHERE order_id IS NOT NULL OR user_id IS NOT NULL
 GROUP BY order_id, user_id, template, channel, n HAVING count(*) > 1
 """
 

@@ -25,13 +25,13 @@ def upgrade() -> None:
         deferrable=True,
         initially="DEFERRED",
     )
-    op.create_check_constraint("notifications_of_one", "notifications", "(order_id IS NULL) <> (user_id IS NULL)")
+    op.create_check_constraint("notifications_of_one", "notifications", "order_id IS NULL OR user_id IS NULL")
     op.create_unique_constraint("notifications_once_a_user", "notifications", ["user_id", "template", "channel", "n"])
     op.create_index(
         "notifications_to_sweep",
         "notifications",
         ["sweep_at"],
-        postgresql_where=sa.text("user_id IS NOT NULL AND state IN ('pending', 'sending')"),
+        postgresql_where=sa.text("order_id IS NULL AND state IN ('pending', 'sending')"),
     )
     op.create_table(
         "addresses",

@@ -85,7 +85,14 @@ def _alerts() -> None:
         sa.Column("low_stock_at", sa.BigInteger(), nullable=False),
         sa.Column("available", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=_NOW, nullable=False),
+        sa.Column("notification_id", sa.Uuid(), nullable=True),
         sa.ForeignKeyConstraint(["sku"], ["variants.sku"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["notification_id"], ["notifications.id"], ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_stock_alerts_sku"), "stock_alerts", ["sku"])
+    for name, column, condition in (
+        ("stock_alerts_untold", "created_at", "notification_id IS NULL"),
+        ("stock_alerts_told", "notification_id", "notification_id IS NOT NULL"),
+    ):
+        op.create_index(name, "stock_alerts", [column], postgresql_where=sa.text(condition))
