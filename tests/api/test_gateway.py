@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx2
@@ -13,7 +14,8 @@ from settings import Settings
 from tests.api.answers import body, problem
 from tests.api.wire import sent
 from tests.support.api_process import ended
-from tests.support.gateway import Gateway, environment_of, running_gateway
+from tests.support.gateway import Gateway, answer_well, environment_of, running_gateway, running_nginx
+from tests.support.ports import free_port
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +118,40 @@ async def test_a_process_that_dies_is_passed_over_and_a_service_without_any_is_u
             assert problem(refused, 503, "temporarily_unavailable")["instance"] == "/v1/carts"
             assert refused.headers["retry-after"] == "1"
             assert (await client.get("/v1/products")).status_code == 200
+
+
+async def test_a_process_that_is_back_serves_although_it_has_answered_nothing_yet(tmp_path: Path) -> None:
+    """As in a rolling restart: the first is back and busy with its first request when the second one goes."""
+    back, going, port = free_port(), free_port(), free_port()
+    asked, over = asyncio.Event(), asyncio.Event()
+
+    async def busy_at_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not asked.is_set():
+            asked.set()
+            await over.wait()
+        await answer_well(reader, writer)
+
+    async with AsyncExitStack() as stack:
+        second = await stack.enter_async_context(await asyncio.start_server(answer_well, "127.0.0.1", going))
+        await asyncio.to_thread(stack.enter_context, running_nginx(port, {DOCUMENT: [back, going]}, tmp_path))
+        client = await stack.enter_async_context(
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=False, timeout=30)
+        )
+        assert {(await client.get("/v1/products")).status_code for _ in range(8)} == {200}
+        await stack.enter_async_context(await asyncio.start_server(busy_at_first, "127.0.0.1", back))
+        held = asyncio.create_task(_ask_until(asked, client))
+        await asked.wait()
+        second.close()
+        assert [(await client.post("/v1/carts")).status_code for _ in range(8)] == [200] * 8
+        over.set()
+        assert set(await held) == {200}
+
+
+async def _ask_until(told: asyncio.Event, client: httpx2.AsyncClient) -> list[int]:
+    statuses = []
+    while not told.is_set():
+        statuses.append((await client.get("/v1/products")).status_code)
+    return statuses
 
 
 def test_a_post_is_never_sent_twice() -> None:

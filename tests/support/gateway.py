@@ -1,5 +1,6 @@
 """The deployment before which nginx stands: every service in processes of its own, joined on one port."""
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -55,7 +56,7 @@ def running_gateway(environment: Mapping[str, str], folder: Path, processes: Map
 
     `document` names processes that have all services; they also answer for services that have none of their own.
     """
-    program = nginx_program()
+    nginx_program()
     trusting = {**environment, "EVERORDER_TRUSTED_PROXIES": "127.0.0.1"}
     with ExitStack() as stack:
         running: dict[str, list[ApiProcess]] = {}
@@ -68,8 +69,9 @@ def running_gateway(environment: Mapping[str, str], folder: Path, processes: Map
         for api in (api for apis in running.values() for api in apis):
             wait_until_it_answers(api)
         port = free_port()
-        stack.enter_context(_running_nginx(program, port, running, folder))
-        yield Gateway(f"http://127.0.0.1:{port}", running)
+        ports = {service: [api.port for api in apis] for service, apis in running.items()}
+        with running_nginx(port, ports, folder):
+            yield Gateway(f"http://127.0.0.1:{port}", running)
 
 
 def _end(api: ApiProcess) -> None:
@@ -79,19 +81,21 @@ def _end(api: ApiProcess) -> None:
 
 
 @contextmanager
-def _running_nginx(
-    program: str, port: int, running: Mapping[str, Sequence[ApiProcess]], folder: Path
-) -> Iterator[None]:
-    """Run nginx with the configuration that a deployment gets; only its temporary files lie elsewhere."""
+def running_nginx(port: int, ports: Mapping[str, Sequence[int]], folder: Path) -> Iterator[None]:
+    """Run nginx with the configuration that a deployment gets; only its temporary files lie elsewhere.
+
+    `ports` are those of each service's processes; a service without any is with those of `document`.
+    """
     names = {DOCUMENT, *(str(place.service) for place in places())}
-    servers = {name: [f"127.0.0.1:{api.port}" for api in running.get(name, running[DOCUMENT])] for name in names}
+    servers = {name: [f"127.0.0.1:{one}" for one in ports.get(name, ports[DOCUMENT])] for name in names}
     temporary = "".join(
         f"    {kind}_temp_path {folder / kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    configuration = render(listen=f"127.0.0.1:{port}", servers=servers)
+    # What nginx knows of a process, each of its workers knows for itself: with one of them, a test knows what it knows.
+    configuration = render(listen=f"127.0.0.1:{port}", servers=servers).replace("processes auto;", "processes 1;", 1)
     file = folder / "nginx.conf"
     file.write_text(configuration.replace("http {\n", f"http {{\n{temporary}", 1), encoding="utf-8")
-    command = [program, "-p", str(folder), "-c", str(file), "-e", str(folder / "nginx.log")]
+    command = [nginx_program(), "-p", str(folder), "-c", str(file), "-e", str(folder / "nginx.log")]
     own = "user root; " if os.geteuid() == 0 else ""  # the folder of the tests is open to who runs them alone
     command += ["-g", f"{own}daemon off; pid {folder / 'nginx.pid'};"]
     with subprocess.Popen(command) as process:
@@ -101,6 +105,14 @@ def _running_nginx(
         finally:
             process.terminate()
             process.wait(10)
+
+
+async def answer_well(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Be the least process behind a gateway: one that answers each request with 200 and nothing else."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    await writer.drain()
+    writer.close()
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
