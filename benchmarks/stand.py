@@ -19,6 +19,7 @@ import httpx2
 from benchmarks.driving import Lap
 from benchmarks.errors import BenchError
 from benchmarks.kinds import Kind
+from benchmarks.processes import ending, until_ready
 from benchmarks.worker import WORK
 from cli.stack import json_file
 from cli.stack.folder import DataFolder
@@ -26,7 +27,6 @@ from cli.stack.log import last_words
 from cli.stack.programs import everorder
 
 _STARTS_WITHIN = 90.0
-_ENDS_WITHIN = 40.0
 _GOODS = 50
 _PLENTY = 1_000_000
 
@@ -98,6 +98,9 @@ async def built() -> AsyncIterator[Stand]:
 
 @asynccontextmanager
 async def _dev(folder: DataFolder) -> AsyncIterator[None]:
+    async def described() -> bool:
+        return folder.description.exists()
+
     log = folder.path.with_name("dev.log")
     ports = [part for name in ("port", "temporal-port", "ui-port") for part in (f"--{name}", "0")]
     command = everorder("dev", "--data-dir", str(folder.path), "--no-demo", *ports)
@@ -105,22 +108,9 @@ async def _dev(folder: DataFolder) -> AsyncIterator[None]:
         # An order is measured by itself: what the provider reports of it is other requests of another caller.
         silent = os.environ | {"EVERORDER_SANDBOX_WEBHOOK_URL": ""}
         process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=file, stderr=file, env=silent)
-    try:
-        await _until_described(folder, process, log)
+    async with ending(process):
+        await until_ready(process, described, "the stack", within=_STARTS_WITHIN, last_words=lambda: last_words(log))
         yield
-    finally:
-        await _end(process)
-
-
-async def _until_described(folder: DataFolder, process: Process, log: Path) -> None:
-    try:
-        async with asyncio.timeout(_STARTS_WITHIN):
-            while not folder.description.exists():
-                if process.returncode is not None:
-                    raise BenchError(f"the stack did not start: {last_words(log)}")
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise BenchError(f"the stack did not start in {_STARTS_WITHIN:.0f} s: {last_words(log)}") from None
 
 
 @asynccontextmanager
@@ -128,21 +118,8 @@ async def _program(module: str, *arguments: str) -> AsyncIterator[Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", module, *arguments, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=2**24
     )
-    try:
+    async with ending(process):
         yield process
-    finally:
-        await _end(process)
-
-
-async def _end(process: Process) -> None:
-    if process.returncode is None:
-        process.terminate()
-    try:
-        async with asyncio.timeout(_ENDS_WITHIN):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
 
 
 async def _goods(api_url: str, token: str) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from benchmarks.catalogue.goods import fill
-from benchmarks.errors import BenchError
+from benchmarks.processes import ending, until_ready
 from cli.stack import cluster
 from cli.stack.health import accepts_queries
 from cli.stack.process import switch_to
@@ -20,7 +20,6 @@ from db import migrations
 
 _OWNER = "everorder"
 _STARTS_WITHIN = 30.0
-_ENDS_WITHIN = 60.0
 _SETTINGS = {
     "listen_addresses": "",
     "shared_buffers": "128MB",
@@ -71,14 +70,10 @@ async def running(folder: Path) -> AsyncIterator[Server]:
     server = Server(folder / "postgres", _password(folder))
     await asyncio.to_thread(cluster.create, server.folder, _OWNER, server.password)
     process = await _started(server)
-    try:
-        await _until_ready(server, process)
+    async with ending(process, signal.SIGINT):
+        ready = accepts_queries(server.url("postgres"))
+        await until_ready(process, ready, "PostgreSQL", within=_STARTS_WITHIN)
         yield server
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(_ENDS_WITHIN):
-            await process.wait()
 
 
 def _password(folder: Path) -> str:
@@ -101,15 +96,3 @@ async def _started(server: Server) -> Process:
         cwd=server.folder,
         **switch_to(cluster.system_user()),
     )
-
-
-async def _until_ready(server: Server, process: Process) -> None:
-    ready = accepts_queries(server.url("postgres"))
-    try:
-        async with asyncio.timeout(_STARTS_WITHIN):
-            while not await ready():
-                if process.returncode is not None:
-                    raise BenchError("PostgreSQL does not start")
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise BenchError(f"PostgreSQL did not start in {_STARTS_WITHIN:.0f} s") from None

@@ -5,7 +5,7 @@ import os
 import pickle
 import secrets
 import sys
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from benchmarks.catalogue.questions import Questions, Read
 from benchmarks.catalogue.rehearsal import rehearse
 from benchmarks.catalogue.server import Server, Tell
 from benchmarks.errors import BenchError
+from benchmarks.processes import ending, until_ready
 from cli.stack.health import listens
 from cli.stack.ports import HOST, unused
 from cli.stack.programs import everorder
 
 CONNECTIONS = 8
 _STARTS_WITHIN = 60.0
-_ENDS_WITHIN = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,31 +92,6 @@ async def _process(port: int, *command: str, environment: dict[str, str]) -> Asy
     process = await asyncio.create_subprocess_exec(
         *command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=os.environ | environment
     )
-    try:
-        await _until_it_listens(port, process)
+    async with ending(process):
+        await until_ready(process, listens(port), "a server of the benchmark", within=_STARTS_WITHIN)
         yield
-    finally:
-        await _end(process)
-
-
-async def _until_it_listens(port: int, process: Process) -> None:
-    ready = listens(port)
-    try:
-        async with asyncio.timeout(_STARTS_WITHIN):
-            while not await ready():
-                if process.returncode is not None:
-                    raise BenchError("a server of the benchmark has ended before it began")
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise BenchError(f"a server of the benchmark did not start in {_STARTS_WITHIN:.0f} s") from None
-
-
-async def _end(process: Process) -> None:
-    if process.returncode is None:
-        process.terminate()
-    try:
-        async with asyncio.timeout(_ENDS_WITHIN):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()

@@ -6,6 +6,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -14,6 +15,7 @@ import asyncpg
 
 from benchmarks.catalogue.server import running
 from benchmarks.errors import BenchError
+from benchmarks.processes import ending
 from benchmarks.stock import pgbench
 from benchmarks.stock.goods import BUYERS, PLENTY, SCARCE, Books, Connection, Crowd, fill, look, restock
 from db import migrations
@@ -128,9 +130,10 @@ async def _sell_out(stand: Stand, measured: Measured) -> None:
 async def _lap(url: str, crowd: Crowd, seconds: float) -> Counter[str]:
     """Have every buyer hold at the same time."""
     share = BUYERS // _PROCESSES
-    begun = [_begin(url, crowd, number * share, share, seconds) for number in range(_PROCESSES)]
-    processes = await asyncio.gather(*begun)
-    return sum(await asyncio.gather(*map(_outcome, processes)), Counter[str]())
+    async with AsyncExitStack() as stack:
+        begun = [_begin(url, crowd, number * share, share, seconds) for number in range(_PROCESSES)]
+        processes = [await stack.enter_async_context(ending(process)) for process in await asyncio.gather(*begun)]
+        return sum(await asyncio.gather(*map(_outcome, processes)), Counter[str]())
 
 
 async def _begin(url: str, crowd: Crowd, first: int, buyers: int, seconds: float) -> Process:
