@@ -176,18 +176,26 @@ async def change_variant(session: AsyncSession, product: UUID, sku: str, columns
         NotFoundError: it has no such variant.
         TakenError: another variant has the same options.
     """
-    mine = (_VARIANTS.c.sku == sku) & (_VARIANTS.c.product_id == product)
     if columns.get("options"):
         alike = select(_VARIANTS.c.sku).where(
             _VARIANTS.c.product_id == product, _VARIANTS.c.sku != sku, _VARIANTS.c.options == columns["options"]
         )
         if (await session.execute(alike)).first() is not None:
             raise TakenError("another variant has the same options")
-    found = await session.execute(select(_VARIANTS.c.sku).where(mine))
-    if found.first() is None:
-        raise NotFoundError("no such variant")
+    await require_variant(session, product, sku)
     if columns:
-        await session.execute(update(_VARIANTS).where(mine).values(**columns))
+        await session.execute(update(_VARIANTS).where(_VARIANTS.c.sku == sku).values(**columns))
+
+
+async def require_variant(session: AsyncSession, product: UUID, sku: str) -> None:
+    """Refuse a SKU that is no variant of a product.
+
+    Raises:
+        NotFoundError: it is not.
+    """
+    mine = select(_VARIANTS.c.sku).where(_VARIANTS.c.sku == sku, _VARIANTS.c.product_id == product)
+    if (await session.execute(mine)).first() is None:
+        raise NotFoundError("no such variant")
 
 
 async def remove_variant(session: AsyncSession, product: UUID, sku: str) -> None:
@@ -197,7 +205,7 @@ async def remove_variant(session: AsyncSession, product: UUID, sku: str) -> None
         NotFoundError: the product has no such variant.
         InUseError: it can only be made inactive.
     """
-    await change_variant(session, product, sku, {})
+    await require_variant(session, product, sku)
     if (await session.execute(_REMOVE_VARIANT, {"product": product, "sku": sku})).first() is None:
         raise InUseError("it was stocked or is in carts: make it inactive instead")
     await session.execute(delete(_VARIANTS).where(_VARIANTS.c.sku == sku))

@@ -129,7 +129,7 @@ async def set_price(
 ) -> Product:
     """Set what an article costs in a currency. Carts show it at once; orders keep what they were opened at."""
     await catalog_edits.touch(session, product_id, version)
-    await catalog_edits.change_variant(session, product_id, sku, {})
+    await catalog_edits.require_variant(session, product_id, sku)
     await _set_price(session, sku, currency, body, editor)
     return await _shown(session, product_id, response)
 
@@ -147,7 +147,7 @@ async def remove_price(
 ) -> Product:
     """Stop selling an article in a currency."""
     await catalog_edits.touch(session, product_id, version)
-    await catalog_edits.change_variant(session, product_id, sku, {})
+    await catalog_edits.require_variant(session, product_id, sku)
     await catalog_edits.remove_price(session, sku, currency, actor=editor.actor)
     return await _shown(session, product_id, response)
 
@@ -157,9 +157,7 @@ async def list_price_changes(
     product_id: UUID, sku: Sku, session: Read, _editor: _Editor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[PriceChange]:
     """List how an article's prices have changed, newest first."""
-    found = await catalog.find(session, product_id, everything=True)
-    if found is None or sku not in {variant.sku for variant in Product.model_validate_json(found.json).variants}:
-        raise NotFoundError("no such variant")
+    await catalog_edits.require_variant(session, product_id, sku)
     before = _NEWEST if cursor is None else decode(cursor, _POSITION)[0]
     page, last = cut(await catalog_edits.price_changes(session, sku, before=before, limit=limit + 1), limit)
     return Page[PriceChange](
