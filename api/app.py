@@ -136,7 +136,6 @@ def create_app(
         description="Orders that can not be lost, paid twice, oversold or left half done.",
         openapi_tags=_TAGS,
         lifespan=lifespan,
-        generate_unique_id_function=openapi.operation_id,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -149,12 +148,10 @@ def create_app(
 
 
 def _mount(app: FastAPI, settings: Settings, services: frozenset[Service]) -> None:
-    audience.document(platform.router)
-    app.include_router(platform.router)
-    app.include_router(documentation.router)
-    for service, routers in ROUTERS.items():
-        for router in routers if service in services else ():
-            audience.document(router)
-            app.include_router(router)
-    if settings.mailbox_dir:
-        app.include_router(mailbox.router)
+    routers = [router for service, routers in ROUTERS.items() if service in services for router in routers]
+    own = [mailbox.router] if settings.mailbox_dir else []
+    for router in (platform.router, documentation.router, *routers, *own):
+        audience.document(router)
+        openapi.name_operations(router)
+        # As they are: `include_router` would look for each route twice a request, once by way of its router.
+        app.router.routes.extend(router.routes)

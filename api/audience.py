@@ -1,7 +1,8 @@
 """Whom a route is for. Each route declares it once, by a dependency that also enforces it.
 
-`PUBLIC` for everybody, `UserId` for whoever is logged in, `Owns(scope)` for whose it is and who has the scope,
-`Needs(scope)` for who has the scope. Documents, the OpenAPI document and the matrix of the tests read it from here.
+`PUBLIC` or `VisitDep` for everybody, `UserId` for whoever is logged in, `Owns(scope)` for whose it is and who has the
+scope, `Needs(scope)` for who has the scope. Documents, the OpenAPI document and the matrix of the tests read it from
+here.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from fastapi import APIRouter, Depends
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from api.deps import Needs, Owns, user_id
+from api.deps import Needs, Owns, user_id, visit
 from api.security import Scope
 
 
@@ -73,6 +74,6 @@ def _declared(dependant: Dependant) -> Iterator[Access]:
                 yield Access(Audience.OWNER, scope)
             case call if call is user_id:
                 yield Access(Audience.ACCOUNT)
-            case call if call is _everybody:
+            case call if call in {_everybody, visit}:
                 yield Access(Audience.PUBLIC)
         yield from _declared(dependency)

@@ -36,7 +36,7 @@ def client_address(scope: Scope, trusted: Iterable[Network]) -> str:
     address = _normal(peer[0]) if peer else None
     if address is None:
         return _NOBODY
-    for earlier in _forwarded(scope):
+    for earlier in _forwarded(scope) if trusted else ():
         if not _within(address, trusted) or earlier is None:
             break
         address = earlier

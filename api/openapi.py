@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
@@ -78,9 +78,11 @@ def _documented(status: int, codes: Iterable[str]) -> dict[str, Any]:
     return documented | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
 
 
-def operation_id(route: APIRoute) -> str:
-    """Name an operation as its function."""
-    return route.name
+def name_operations(router: APIRouter) -> None:
+    """Name each operation of a router as its function."""
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            route.operation_id = route.name
 
 
 def install(app: FastAPI) -> None:

@@ -1,7 +1,7 @@
 """How much a caller may ask for: the table of limits, and the counters behind it.
 
-Counters live in this process, or, where `EVERORDER_REDIS_URL` is set, in one Redis for all processes. A Redis that is
-away limits nobody: the shop is worth more than its limits.
+Counters live in this process (`api.sliding_window`), or, where `EVERORDER_REDIS_URL` is set, in one Redis for all
+processes. A Redis that is away limits nobody: the shop is worth more than its limits.
 """
 
 import asyncio
@@ -14,10 +14,12 @@ from time import monotonic, time
 
 import structlog
 from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.storage import RedisStorage
 from limits.aio.storage.redis.redispy import RedispyBridge
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.exceptions import RedisError
+
+from api.sliding_window import Counted, SlidingWindow
 
 log = structlog.get_logger()
 
@@ -71,7 +73,7 @@ LIMITS: Mapping[RouteClass, Rates] = {
 }
 """The table of limits, in requests a minute; `EVERORDER_RATE_LIMIT_SCALE` multiplies it."""
 
-_FREE = re.compile(r"/(healthz|readyz|metrics)")
+_FREE = frozenset({"/healthz", "/readyz", "/metrics"})
 _SPECIAL: tuple[tuple[RouteClass, re.Pattern[str]], ...] = (
     (RouteClass.AUTH, re.compile(r"/v1/auth/.+")),
     (RouteClass.WEBHOOK, re.compile(r"/v1/webhooks/.+")),
@@ -90,17 +92,17 @@ class Standing:
     reset: int
     refused: bool
 
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
         """Write it as the fields of the IETF's draft on rate limit headers, as structured fields (RFC 9651)."""
-        return {
-            "RateLimit-Policy": f'"{self.policy}";q={self.limit};w={WINDOW_SECONDS}',
-            "RateLimit": f'"{self.policy}";r={self.remaining};t={self.reset}',
-        }
+        return (
+            (b"ratelimit-policy", f'"{self.policy}";q={self.limit};w={WINDOW_SECONDS}'.encode()),
+            (b"ratelimit", f'"{self.policy}";r={self.remaining};t={self.reset}'.encode()),
+        )
 
 
 def is_upkeep(path: str) -> bool:
     """Tell whether somebody asks who looks after the process."""
-    return _FREE.fullmatch(path) is not None
+    return path in _FREE
 
 
 def route_class(method: str, path: str) -> RouteClass | None:
@@ -116,43 +118,60 @@ class RateLimits:
     """Counts requests in a window that slides."""
 
     def __init__(self, *, scale: float, redis_url: str = "") -> None:
-        self._scale = scale
-        self._storage = _storage(redis_url)
-        self._limiter = SlidingWindowCounterRateLimiter(self._storage)
-        self._paused_until = 0.0
+        self._limits = {
+            (policy, caller): math.ceil(rates.of(caller) * scale)
+            for policy, rates in LIMITS.items()
+            for caller in CallerClass
+        }
+        self._shared = _SharedWindow(redis_url) if redis_url else None
+        self._own = SlidingWindow(WINDOW_SECONDS)
 
     async def count(self, policy: RouteClass, known_by: CallerClass, name: str) -> Standing | None:
         """Count one request of a caller. None: it is not limited, by a setting or because Redis is away."""
-        limit = math.ceil(LIMITS[policy].of(known_by) * self._scale)
-        if limit == 0 or monotonic() < self._paused_until:
+        limit = self._limits[policy, known_by]
+        if limit == 0:
+            return None
+        if self._shared is None:
+            counted: Counted | None = self._own.count(f"{policy}:{known_by}:{name}", limit)
+        else:
+            counted = await self._shared.count(policy, f"{known_by}:{name}", limit)
+        if counted is None:
+            return None
+        return Standing(policy, limit, counted.remaining, max(1, math.ceil(counted.reset)), counted.refused)
+
+    async def aclose(self) -> None:
+        """Close the connections to Redis."""
+        if self._shared is not None:
+            await self._shared.aclose()
+
+
+class _SharedWindow:
+    """Counts in a Redis, together with other processes."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._storage = RedisStorage(f"async+{redis_url}", implementation="redispy", key_prefix="everorder:limits")
+        self._limiter = SlidingWindowCounterRateLimiter(self._storage)
+        self._paused_until = 0.0
+
+    async def count(self, policy: RouteClass, caller: str, limit: int) -> Counted | None:
+        """Count one request; None while Redis is away."""
+        if monotonic() < self._paused_until:
             return None
         try:
             async with asyncio.timeout(_REDIS_PATIENCE):
-                return await self._count(policy, limit, f"{known_by}:{name}")
+                return await self._count(policy, caller, limit)
         except (RedisError, OSError, TimeoutError) as error:
             self._paused_until = monotonic() + _PAUSE_SECONDS
             log.warning("rate_limits_unavailable", error=type(error).__name__)
             return None
 
-    async def _count(self, policy: RouteClass, limit: int, caller: str) -> Standing:
+    async def _count(self, policy: RouteClass, caller: str, limit: int) -> Counted:
         item = RateLimitItemPerMinute(limit)
         allowed = await self._limiter.hit(item, policy, caller)
         window = await self._limiter.get_window_stats(item, policy, caller)
-        return Standing(
-            policy=policy,
-            limit=limit,
-            remaining=window.remaining if allowed else 0,
-            reset=max(1, math.ceil(window.reset_time - time())),
-            refused=not allowed,
-        )
+        return Counted(window.remaining if allowed else 0, window.reset_time - time(), not allowed)
 
     async def aclose(self) -> None:
-        """Close the connections to Redis."""
-        if isinstance(self._storage, RedisStorage) and isinstance(self._storage.bridge, RedispyBridge):
+        """Close the connections."""
+        if isinstance(self._storage.bridge, RedispyBridge):
             await self._storage.bridge.storage.aclose()
-
-
-def _storage(redis_url: str) -> MemoryStorage | RedisStorage:
-    if not redis_url:
-        return MemoryStorage()
-    return RedisStorage(f"async+{redis_url}", implementation="redispy", key_prefix="everorder:limits")

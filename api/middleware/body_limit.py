@@ -1,4 +1,7 @@
-"""Bodies: not larger than the limit, and not slower than anybody has to wait."""
+"""Bodies: not larger than the limit, and not slower than anybody has to wait.
+
+A request that tells neither a length nor an encoding has none (RFC 9112, section 6.3), and passes as it is.
+"""
 
 import asyncio
 
@@ -13,6 +16,8 @@ from api.problems import problem
 UPLOADS = "/v1/imports"
 """Where files are sent, which are larger than other bodies, and are not kept in memory."""
 
+_TELL_OF_BODIES = (b"content-length", b"transfer-encoding")
+
 
 class BodyLimit:
     """Refuses bodies that are too large: at once when they say so, while reading when they come in chunks."""
@@ -24,8 +29,11 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Servers see to it that a body is as long as it says."""
-        length = Headers(scope=scope).get("content-length") if scope["type"] == "http" else "0"
-        is_file = scope["type"] == "http" and scope["path"] == UPLOADS
+        if not _has_body(scope):
+            await self._app(scope, receive, send)
+            return
+        length = Headers(scope=scope).get("content-length")
+        is_file = scope["path"] == UPLOADS
         if length is None:
             await self._counted[is_file](scope, receive, send)
         elif not length.isdecimal() or int(length) > self._limits[is_file]:
@@ -43,7 +51,7 @@ class UploadLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. What comes after its body (that the client has left) may take as long as it likes."""
-        if scope["type"] != "http":
+        if not _has_body(scope):
             await self._app(scope, receive, send)
             return
         limit = asyncio.get_running_loop().time() + self._seconds
@@ -62,3 +70,7 @@ class UploadLimit:
             return message
 
         await self._app(scope, receive_in_time, send)
+
+
+def _has_body(scope: Scope) -> bool:
+    return scope["type"] == "http" and any(name in _TELL_OF_BODIES for name, _ in scope["headers"])

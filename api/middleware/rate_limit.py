@@ -1,7 +1,6 @@
 """Counts requests by caller, tells each where it stands, and refuses what is too much."""
 
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,7 +29,7 @@ class RateLimit:
 
         async def send_with_standing(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(standing.headers())
+                message["headers"] = [*message["headers"], *standing.headers()]
             await send(message)
 
         if standing.refused:
@@ -49,10 +48,9 @@ class RateLimit:
 
     async def _who(self, scope: Scope, policy: RouteClass) -> tuple[CallerClass, str]:
         """Know a caller by an account where a token proves one, else by an address: that can not be changed at will."""
-        request = Request(scope)
-        if policy is not RouteClass.AUTH and "authorization" in request.headers:
+        if policy is not RouteClass.AUTH and any(name == b"authorization" for name, _ in scope["headers"]):
             try:
-                caller = await caller_of(request)
+                caller = await caller_of(Request(scope))
             except (UnauthenticatedError, OSError, SQLAlchemyError):
                 pass  # a token that is none, or that nobody can check at the moment, is nothing to be known by
             else:

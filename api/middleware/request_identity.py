@@ -28,7 +28,6 @@ class RequestIdentity:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
         began = perf_counter()
         status = None

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import Field, TypeAdapter
 
 from api.audience import PUBLIC
-from api.deps import Read, ReaderDep, Single
+from api.deps import SHOWS_BEARER, Read, Single, VisitDep
 from api.etags import etag, is_known
 from api.openapi import problems
 from api.product_filters import FilterDep
@@ -22,7 +22,7 @@ from db.catalog import Found, ProductSearch, ProductSort
 from domain.errors import NotFoundError
 from models.catalog import ProductStatus
 
-router = APIRouter(prefix="/v1", tags=["catalog"], dependencies=[PUBLIC])
+router = APIRouter(prefix="/v1", tags=["catalog"])
 
 _Number = Annotated[int, Field(ge=0, lt=2**63)]
 _POSITIONS: dict[ProductSort, TypeAdapter[Any]] = {
@@ -37,11 +37,15 @@ _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "It is as
 _IfNoneMatch = Annotated[str | None, Header(max_length=2_000, description="The `ETag` that a cache has.")]
 
 
-@router.get("/products", response_model=Page[Product], responses=problems(401, 403) | _NOT_MODIFIED)
+@router.get(
+    "/products",
+    response_model=Page[Product],
+    responses=problems(401, 403) | _NOT_MODIFIED,
+    openapi_extra=SHOWS_BEARER,
+)
 async def list_products(
     *,
-    session: Single,
-    caller: ReaderDep,
+    visit: VisitDep,
     wanted: FilterDep,
     status: Annotated[ProductStatus, Query(description="Drafts and archived products are for editors.")] = (
         ProductStatus.ACTIVE
@@ -57,17 +61,17 @@ async def list_products(
     chosen = _sort(sort, looked_for=wanted.text is not None)
     after = None if cursor is None else decode(cursor, _POSITIONS[chosen])[1:]
     if status is ProductStatus.ACTIVE:
-        found = await catalog.search(session, ProductSearch(wanted, chosen, after, limit + 1))
+        found = await catalog.search(visit.reads, ProductSearch(wanted, chosen, after, limit + 1))
     else:
-        caller.require(Scope.CATALOG_WRITE)
+        visit.caller.require(Scope.CATALOG_WRITE)
         chosen = ProductSort.NEWEST
-        found = await catalog.unsold(session, status, after=after, limit=limit + 1)
+        found = await catalog.unsold(visit.reads, status, after=after, limit=limit + 1)
     page, last = cut(found, limit)
     shared = status is ProductStatus.ACTIVE
     return _answer(0, _page(page, _cursor(chosen, last)), if_none_match, shared=shared)
 
 
-@router.get("/products/facets", response_model=Facets, responses=problems(401) | _NOT_MODIFIED)
+@router.get("/products/facets", response_model=Facets, responses=problems(401) | _NOT_MODIFIED, dependencies=[PUBLIC])
 async def count_facets(session: Single, wanted: FilterDep, if_none_match: _IfNoneMatch = None) -> Response:
     """Count the products that match, by category below, attribute, price and stock.
 
@@ -82,22 +86,21 @@ async def count_facets(session: Single, wanted: FilterDep, if_none_match: _IfNon
     responses=problems(401, 404)
     | _NOT_MODIFIED
     | {301: {"description": "It has another slug now.", "headers": {"Location": {"schema": {"type": "string"}}}}},
+    openapi_extra=SHOWS_BEARER,
 )
-async def get_product(
-    id_or_slug: Line, session: Single, caller: ReaderDep, if_none_match: _IfNoneMatch = None
-) -> Response:
+async def get_product(id_or_slug: Line, visit: VisitDep, if_none_match: _IfNoneMatch = None) -> Response:
     """Show one product, by its id or its slug: what is on sale, and to editors also what is not."""
-    everything = caller.may(Scope.CATALOG_WRITE)
-    found = await catalog.find(session, _id_or_slug(id_or_slug), everything=everything)
+    everything = visit.caller.may(Scope.CATALOG_WRITE)
+    found = await catalog.find(visit.reads, _id_or_slug(id_or_slug), everything=everything)
     if found is not None:
         return _answer(found.version, found.json, if_none_match, shared=not everything)
-    slug = await catalog.redirect(session, id_or_slug, everything=everything)
+    slug = await catalog.redirect(visit.reads, id_or_slug, everything=everything)
     if slug is None:
         raise NotFoundError("no such product")
     return Response(status_code=301, headers={"Location": f"/v1/products/{slug}"})
 
 
-@router.get("/categories", responses=problems())
+@router.get("/categories", responses=problems(), dependencies=[PUBLIC])
 async def list_categories(session: Read, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[Category]:
     """List the categories by slug."""
     after = "" if cursor is None else decode(cursor, _CATEGORY_POSITION)[0]
