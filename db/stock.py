@@ -154,7 +154,7 @@ WITH level AS (
 )
 SELECT on_hand, reserved, (SELECT active FROM locations WHERE code = :location) AS active FROM level
 """)
-_REMOVE = text("""
+EVERYWHERE = """
 WITH policy AS (
     SELECT low_stock_at FROM stock_policies WHERE sku = :sku FOR UPDATE
 ), everywhere AS (
@@ -163,7 +163,21 @@ WITH policy AS (
     WHERE s.sku = :sku AND (SELECT count(*) FROM policy) >= 0
     ORDER BY s.location
     FOR UPDATE OF s
-), level AS (
+)
+"""
+"""Locks all levels of `:sku`, in the order in which every hold locks them, behind its policy."""
+
+ALERTED = """
+alerted AS (
+    INSERT INTO stock_alerts (id, sku, low_stock_at, available)
+    SELECT uuidv7(), :sku, p.low_stock_at, r.after FROM policy p CROSS JOIN remaining r
+    WHERE r.before > p.low_stock_at AND r.after <= p.low_stock_at
+)
+"""
+"""Notes that what is available of `:sku` fell to its threshold, from what it was before to what `remaining` says."""
+
+_REMOVE = text(f"""
+{EVERYWHERE}, level AS (
     UPDATE stock_levels s SET on_hand = e.on_hand + :delta, reserved = e.reserved
     FROM everywhere e
     WHERE s.sku = :sku AND s.location = :location AND e.location = s.location AND e.on_hand + :delta >= e.reserved
@@ -173,14 +187,10 @@ WITH policy AS (
     SELECT :id, sku, location, :delta, :reason, :actor, :note FROM level
 ), remaining AS (
     SELECT sum(available)::bigint AS before, sum(available)::bigint + :delta AS after FROM everywhere
-    WHERE active HAVING bool_or(location = :location)
-), alerted AS (
-    INSERT INTO stock_alerts (id, sku, low_stock_at, available)
-    SELECT uuidv7(), :sku, p.low_stock_at, r.after FROM policy p CROSS JOIN remaining r
-    WHERE r.before > p.low_stock_at AND r.after <= p.low_stock_at AND EXISTS (SELECT FROM level)
-)
+    WHERE active AND EXISTS (SELECT FROM level) HAVING bool_or(location = :location)
+), {ALERTED}
 SELECT on_hand, reserved, (SELECT active FROM locations WHERE code = :location) AS active FROM level
-""")
+""")  # noqa: S608 - our own words
 
 _KNOWS = text("""
 SELECT EXISTS (SELECT FROM variants WHERE sku = :sku), EXISTS (SELECT FROM locations WHERE code = :location)

@@ -6,7 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import backorders
-from db.stock import Level
+from db.stock import ALERTED, EVERYWHERE, Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +21,8 @@ class StockTransfer:
     actor: str
 
 
-# All levels of the SKU are locked first, in the order in which every hold locks them.
-_TRANSFER = text("""
-WITH policy AS (
-    SELECT low_stock_at FROM stock_policies WHERE sku = :sku FOR UPDATE
-), everywhere AS (
-    SELECT s.location, s.on_hand, s.reserved, s.on_hand - s.reserved AS available, l.active
-    FROM stock_levels s JOIN locations l ON l.code = s.location
-    WHERE s.sku = :sku AND (SELECT count(*) FROM policy) >= 0
-    ORDER BY s.location
-    FOR UPDATE OF s
-), taken AS (
+_TRANSFER = text(f"""
+{EVERYWHERE}, taken AS (
     UPDATE stock_levels s SET on_hand = e.on_hand - :quantity, reserved = e.reserved
     FROM everywhere e
     WHERE s.sku = :sku AND s.location = :origin AND e.location = s.location AND e.on_hand - :quantity >= e.reserved
@@ -46,22 +37,21 @@ WITH policy AS (
     SELECT uuidv7(), sku, location, -CAST(:quantity AS bigint), 'transfer', :actor, :note FROM taken
     UNION ALL SELECT uuidv7(), sku, location, :quantity, 'transfer', :actor, :note FROM brought
 ), remaining AS (
-    SELECT (SELECT sum(available) FROM everywhere WHERE active)::bigint AS before, (
-               SELECT coalesce(sum(CASE code WHEN :destination THEN :quantity ELSE -CAST(:quantity AS bigint) END), 0)
-               FROM locations WHERE active AND code IN (:origin, :destination)
-           )::bigint AS change
-), alerted AS (
-    INSERT INTO stock_alerts (id, sku, low_stock_at, available)
-    SELECT uuidv7(), :sku, p.low_stock_at, r.before + r.change FROM policy p CROSS JOIN remaining r
-    WHERE r.before > p.low_stock_at AND r.before + r.change <= p.low_stock_at AND EXISTS (SELECT FROM taken)
-)
+    SELECT before, before + change AS after
+    FROM (SELECT sum(available)::bigint AS before FROM everywhere WHERE active) AS there, (
+        SELECT coalesce(sum(CASE code WHEN :destination THEN :quantity ELSE -CAST(:quantity AS bigint) END), 0)::bigint
+            AS change
+        FROM locations WHERE active AND code IN (:origin, :destination)
+    ) AS moving
+    WHERE EXISTS (SELECT FROM taken)
+), {ALERTED}
 SELECT l.code, l.on_hand, l.reserved, (SELECT active FROM locations WHERE code = l.code) AS active
 FROM (
     SELECT 1 AS place, location AS code, on_hand, reserved FROM taken
     UNION ALL SELECT 2, location, on_hand, reserved FROM brought
 ) AS l
 ORDER BY place
-""")
+""")  # noqa: S608 - our own words
 
 
 async def transfer(session: AsyncSession, order: StockTransfer) -> tuple[Level, Level] | None:
