@@ -142,7 +142,7 @@ async def test_a_process_that_is_back_serves_although_it_has_answered_nothing_ye
         held = asyncio.create_task(_ask_until(asked, client))
         await asked.wait()
         second.close()
-        assert [(await client.post("/v1/carts")).status_code for _ in range(8)] == [200] * 8
+        assert [(await client.post("/v1/products")).status_code for _ in range(8)] == [200] * 8
         over.set()
         assert set(await held) == {200}
 
