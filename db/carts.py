@@ -150,7 +150,13 @@ JOIN carts c ON c.id = :cart
 LEFT JOIN prices p ON p.sku = v.sku AND p.currency = c.currency
 """)
 
-_SET_STATUS = text("UPDATE carts SET status = :status, updated_at = now() WHERE id = :cart")
+_CLOSE_OF = text("""
+WITH closed AS (
+    UPDATE carts SET status = 'ordered', updated_at = now()
+    WHERE id = (SELECT cart_id FROM orders WHERE id = :order_id) AND status <> 'ordered'
+)
+SELECT cart_id FROM orders WHERE id = :order_id
+""")
 
 _REOPEN = text("""
 UPDATE carts SET status = 'open', checkout_attempt = checkout_attempt + 1, updated_at = now() WHERE id = :cart
@@ -295,9 +301,14 @@ async def change(session: AsyncSession, cart_id: UUID, changes: Mapping[str, Any
     return _cart((await session.execute(statement.returning(*_COLUMNS))).one())
 
 
-async def set_status(session: AsyncSession, cart_id: UUID, status: CartStatus) -> None:
-    """Freeze a locked cart, or note that it has become an order."""
-    await session.execute(_SET_STATUS, {"cart": cart_id, "status": status})
+async def close_of(session: AsyncSession, order_id: UUID) -> None:
+    """Lock the cart that an order came out of, and note that it has become that order. One that has is left alone.
+
+    Raises:
+        NotFoundError: there is no such order.
+    """
+    if (await session.execute(_CLOSE_OF, {"order_id": order_id})).first() is None:
+        raise NotFoundError("There is no such order.")
 
 
 async def reopen(session: AsyncSession, cart_id: UUID) -> None:

@@ -75,6 +75,8 @@ WITH opened AS (
 ), begun AS (
     INSERT INTO order_events (order_id, type, from_status, to_status, actor, reason)
     SELECT id, 'opened', NULL, 'pending', 'buyer', NULL FROM opened
+), frozen AS (
+    UPDATE carts SET status = 'frozen', updated_at = now() WHERE id = :cart_id
 )
 SELECT number FROM opened
 """)
@@ -115,7 +117,6 @@ async def open_order(session: AsyncSession, request: PlaceOrder) -> OrderSnapsho
     shortages = await inventory.hold(session, request.order_id, [(line.sku, line.quantity) for line in lines])
     if shortages:
         return await refuse(session, request.order_id, cart, FailureReason.INSUFFICIENT_STOCK, shortages)
-    await carts.set_status(session, cart.id, CartStatus.FROZEN)
     return OrderSnapshot(
         order_id=request.order_id,
         number=number,
@@ -136,10 +137,9 @@ async def place_order(session: AsyncSession, order_id: UUID) -> OrderSnapshot:
         IllegalTransitionError: the order is being cancelled.
         UnpaidOrderError: its money was not captured.
     """
-    cart = await carts.lock_of(session, order_id)
+    await carts.close_of(session, order_id)
     if await order_log.advance(session, order_id, EventType.PLACED):
         await inventory.commit(session, order_id)
-        await carts.set_status(session, cart.id, CartStatus.ORDERED)
         await notifications.owe(session, order_id, "order_confirmation")
     placed = await orders.snapshot(session, order_id)
     paid = PaymentStatus.CAPTURED if placed.capture is CapturePolicy.PLACEMENT else PaymentStatus.AUTHORISED
@@ -233,7 +233,10 @@ async def _checked_lines(session: AsyncSession, cart: CartRow) -> list[CartLineR
 async def _insert(
     session: AsyncSession, cart: CartRow, request: PlaceOrder, lines: list[CartLineRow], price: ExplainedQuote
 ) -> str:
-    """Write the order, its lines, what explains its total and its first event, in one statement; return its number."""
+    """Write the order, its lines, what explains its total and its first event, and freeze its cart, in one statement.
+
+    Returns its number.
+    """
     line_ids = [new_id() for _ in lines]
     values = {
         "order_id": request.order_id,

@@ -49,7 +49,7 @@ async def check_out(
     *, cart_id: UUID, body: Checkout, response: Response, resources: ResourcesDep, caller: _Buyer, wait: Wait
 ) -> Order | AcceptedOrder:
     """Make a cart an order. Asked again, also at the same time, it answers with the same order."""
-    async with resources.reads() as session:
+    async with resources.statements() as session:
         cart = await own_cart(session, caller, cart_id)
         _require_currency(cart, body)
         if cart.status is CartStatus.ORDERED:
@@ -59,7 +59,7 @@ async def check_out(
         require_offered(resources.settings, body.payment_method.token)
         await _require_ready(session, cart, body.payment_method.token)
     outcome = await _place(resources, _request(cart, body, resources.settings), wait)
-    async with resources.reads() as session:
+    async with resources.statements() as session:
         return await outcomes.placed(session, response, outcome)
 
 
@@ -121,5 +121,5 @@ async def _place(resources: Resources, request: PlaceOrder, wait: timedelta) -> 
 
 
 async def _recorded(resources: Resources, request: PlaceOrder) -> OrderOutcome | None:
-    async with resources.reads() as session:
+    async with resources.statements() as session:
         return await outcomes.recorded(session, request.order_id)
