@@ -14,6 +14,7 @@ _ADDRESS = {
     "postal_code": "SW1Y 4JH",
     "country": "GB",
 }
+_CODE = "WELCOME10"
 _PATIENCE = 30.0
 _POLL = 0.2
 
@@ -45,9 +46,17 @@ async def _shop(client: httpx2.AsyncClient) -> dict[str, Any]:
         await _call(client, "PUT", f"/v1/carts/{cart['id']}/lines/{sku}", {"quantity": 1})
     buyer = {"email": "ada@example.com", "shipping_address": _ADDRESS}
     await _call(client, "PATCH", f"/v1/carts/{cart['id']}", buyer)
+    await _try_code(client, cart["id"])
     payment = {"payment_method": {"token": "pm_card_visa"}}
     accepted = await _call(client, "POST", f"/v1/carts/{cart['id']}/checkout", payment)
     return await _settled(client, str(accepted.get("order_id") or accepted["id"]))
+
+
+async def _try_code(client: httpx2.AsyncClient, cart_id: str) -> None:
+    """Use the code of the demo catalogue; a shop that has it no more sells at its prices."""
+    answer = await client.request("PATCH", f"/v1/carts/{cart_id}", json={"promotion_codes": [_CODE]})
+    if answer.status_code not in {200, 422}:
+        raise DemoError(f"the code was answered {answer.status_code}: {answer.text}")
 
 
 async def _two_skus(client: httpx2.AsyncClient) -> list[str]:

@@ -2,10 +2,16 @@
 
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.schemas.price_rules import PromotionContent, TaxRuleContent
+from db import price_edits, promotions, tax_rules
 from db.engine import create_engine, create_sessions
 from db.stocking import (
     NewCategory,
@@ -17,32 +23,41 @@ from db.stocking import (
     one_at_a_time,
     receive,
 )
+from domain.errors import TakenError
 from domain.money import Money
+from models.pricing import RuleAction, RuleKind
 
 DELIVERY = "demo catalogue"
 """How the movements of its stock are noted: what was received once is not received again."""
 
+_ACTOR = "seed"
 _FILE = Path(__file__).with_name("demo_catalogue.toml")
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Categories, products, and what of each SKU is received."""
+    """Categories, products, what of each SKU is received, promotions and taxes."""
 
     categories: tuple[NewCategory, ...]
     products: tuple[NewProduct, ...]
     receipts: tuple[Receipt, ...]
+    promotions: tuple[PromotionContent, ...]
+    taxes: tuple[TaxRuleContent, ...]
 
 
 async def seed(database_url: str) -> int:
-    """Load the demo catalogue and return how many products it has. A second run changes nothing, stock included."""
+    """Load the demo catalogue and return how many products it has. A second run changes nothing, stock included.
+
+    Promotions and taxes come with the first products: those that staff has removed since stay away.
+    """
     catalogue = demo_catalogue()
     engine = create_engine(database_url, pool_size=1, application="everorder-seed")
     try:
         async with create_sessions(engine).begin() as session:
             await one_at_a_time(session)
             await add_categories(session, catalogue.categories)
-            await add_products(session, catalogue.products)
+            if await add_products(session, catalogue.products):
+                await _add_rules(session, catalogue)
             await receive(session, catalogue.receipts, note=DELIVERY)
     finally:
         await engine.dispose()
@@ -58,7 +73,25 @@ def demo_catalogue() -> Catalogue:
         receipts=tuple(
             Receipt(variant["sku"], variant["stock"]) for product in file["products"] for variant in product["variants"]
         ),
+        promotions=tuple(PromotionContent.model_validate(promotion) for promotion in file["promotions"]),
+        taxes=tuple(TaxRuleContent.model_validate(tax) for tax in file["taxes"]),
     )
+
+
+async def _add_rules(session: AsyncSession, catalogue: Catalogue) -> None:
+    """Add promotions and taxes, but for those in whose place the shop has its own."""
+    for promotion in catalogue.promotions:
+        with suppress(TakenError):
+            id_ = await promotions.create(session, promotion.columns(), promotion.target.categories)
+            await _note(session, RuleKind.PROMOTION, id_, promotion)
+    for tax in catalogue.taxes:
+        with suppress(TakenError):
+            await _note(session, RuleKind.TAX_RULE, await tax_rules.create(session, tax.columns()), tax)
+
+
+async def _note(session: AsyncSession, kind: RuleKind, rule: UUID, body: PromotionContent | TaxRuleContent) -> None:
+    content = body.model_dump(mode="json")
+    await price_edits.note(session, kind, rule, RuleAction.CREATED, content=content, actor=_ACTOR)
 
 
 def _product(product: Mapping[str, Any]) -> NewProduct:

@@ -40,6 +40,8 @@ class Report:
             words = (entry["at"][11:23], *(entry[key] for key in ("type", "from", "to", "actor")))
             table.add_row(*(word or "" for word in words))
         self._console.print(table)
+        for part in order["adjustments"]:
+            self.say(f"  {part['label']}: {part['amount']['amount'] / 100:.2f} [dim]{part['type']}[/]")
         self.say(f"Its workflow: {ui_url}/namespaces/default/workflows/order-{order['id']}")
 
     def ready(self, wiring: Wiring, seconds: float) -> None:

@@ -9,6 +9,7 @@ from cli.retail.day import survey
 from cli.retail.importing import ImportReport, import_day
 from cli.retail.problems import FileRefusedError
 from cli.seed import demo_catalogue, seed
+from db import tax_rules
 from db.engine import Sessions, create_engine, create_sessions
 from db.stocking import (
     NewCategory,
@@ -24,7 +25,10 @@ from domain.money import Money
 from tests.support.postgres import PostgresForTests
 from tests.support.retail import write_day, write_rows
 
-TABLES = ("categories", "products", "variants", "prices", "stock_levels", "stock_movements")
+TABLES = (
+    *("categories", "products", "variants", "prices", "stock_levels", "stock_movements"),
+    *("promotions", "tax_rules", "price_rule_changes"),
+)
 
 
 @pytest.fixture
@@ -224,6 +228,31 @@ async def test_seeding_again_never_resets_what_was_sold_or_edited(sessions: Sess
     assert await contents(sessions) == edited
 
 
+async def test_seeding_again_brings_no_promotion_back_that_was_removed(sessions: Sessions, database_url: str) -> None:
+    await seed(database_url)
+    assert [row[0] for row in await rows(sessions, "SELECT code FROM promotions ORDER BY code")] == [
+        "NOTEBOOKS-6-FOR-5",
+        "WELCOME10",
+    ]
+    async with sessions.begin() as session:
+        await session.execute(text("DELETE FROM promotions"))
+        await session.execute(text("DELETE FROM tax_rules WHERE country = 'DE'"))
+    await seed(database_url)
+    assert await rows(sessions, "SELECT code FROM promotions") == []
+    assert await rows(sessions, "SELECT country, included FROM tax_rules") == [("GB", True)]
+
+
+async def test_a_shop_with_a_tax_of_its_own_keeps_it(sessions: Sessions, database_url: str) -> None:
+    async with sessions.begin() as session:
+        own = {"country": "GB", "region": "", "name": "Mine", "included": False, "rounding": "line", "rates": {}}
+        await tax_rules.create(session, own)
+    await seed(database_url)
+    assert await rows(sessions, "SELECT country, name FROM tax_rules ORDER BY country") == [
+        ("DE", "MwSt."),
+        ("GB", "Mine"),
+    ]
+
+
 def test_the_demo_catalogue_is_whole() -> None:
     catalogue = demo_catalogue()
     slugs = {category.slug for category in catalogue.categories}
@@ -237,3 +266,4 @@ def test_the_demo_catalogue_is_whole() -> None:
     assert all(len(product.description) > 60 for product in catalogue.products)
     assert all({price.currency for price in variant.prices} == {"GBP", "EUR", "USD"} for variant in variants)
     assert min(stock.values()) == 0
+    assert {sku for promotion in catalogue.promotions for sku in promotion.target.skus} <= set(stock)
