@@ -110,6 +110,20 @@ def test_settings_of_the_containers_are_known_and_valid(monkeypatch: pytest.Monk
     assert settings.stripe_api_base == "http://sandbox:8010"
 
 
+def test_what_stands_in_the_env_file_reaches_every_process_of_ours() -> None:
+    """Else a setting that somebody puts there would be ignored without a word."""
+    wanted = [{"path": ".env", "required": False}]
+    assert {name: service.get("env_file") for name, service in OURS.items()} == dict.fromkeys(OURS, wanted)
+
+
+def test_every_secret_of_the_containers_is_told_to_be_replaced() -> None:
+    told = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
+    values = [value for service in SERVICES.values() for value in service.get("environment", {}).values()]
+    known = {found[1] for value in values if (found := re.search(r"\$\{(\w*(?:PASSWORD|SECRET|TOKEN)):-", value))}
+    assert "EVERORDER_SECRET" in known
+    assert {name for name in known if f"`{name}`" not in told} == set()
+
+
 def test_ports_are_open_on_this_machine_only() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert ports
