@@ -45,6 +45,13 @@ class Settings(BaseSettings):
     temporal_tls_cert: str = Field(default="", description="File of our certificate, for mutual TLS.")
     temporal_tls_key: str = Field(default="", description="File of our certificate's private key.")
     database_pool_size: int = Field(default=10, ge=1, le=500, description="Connections a process keeps at most.")
+    worker_patience: float = Field(
+        default=120.0,
+        ge=0,
+        le=3_600,
+        description="Seconds after which a worker ends itself, to be started again, that has work waiting and brings "
+        "nothing to an end. Keep it above a minute, for which it may ask Temporal in vain; 0: never.",
+    )
 
     currency: str = Field(default="GBP", pattern="^[A-Z]{3}$", description="Currency of a cart that names none.")
     checkout_wait: float = Field(

@@ -23,7 +23,9 @@ from providers.smtp import SmtpMailer
 from settings import Settings, get_settings
 from settings.logs import configure_logs
 from workers.providers import open_providers
-from workers.wiring import WORK, Resources, WorkOf, create_worker
+from workers.signs_of_life import Vitals
+from workers.watch import give_up, watching, watching_loop
+from workers.wiring import WORK, QueueWork, Resources, WorkOf, create_worker
 
 log = structlog.get_logger()
 
@@ -50,12 +52,26 @@ async def _run(work: Mapping[str, WorkOf], settings: Settings) -> None:
     if client is None:
         return
     async with open_resources(settings, client) as resources, AsyncExitStack() as stack:
+        patience = settings.worker_patience
+        await stack.enter_async_context(watching_loop(patience))
         for queue, work_of in work.items():
-            await stack.enter_async_context(create_worker(client, queue, work_of(resources)))
+            await stack.enter_async_context(_working(client, queue, work_of(resources), patience))
             log.info("worker_started", queue=queue)
         await stop.wait()
         log.info("worker_draining")
     log.info("worker_stopped")
+
+
+@asynccontextmanager
+async def _working(client: Client, queue: str, work: QueueWork, patience: float) -> AsyncIterator[None]:
+    """Work on a queue, and have somebody watch."""
+    vitals = Vitals()
+
+    async def failed(error: BaseException) -> None:
+        give_up(queue, "failed", error=type(error.__cause__ or error).__name__)
+
+    async with create_worker(client, queue, work, vitals, failed), watching(client, queue, work, vitals, patience):
+        yield
 
 
 async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:

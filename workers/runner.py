@@ -1,5 +1,8 @@
 """The one sandbox runner of workflows: workers, tests and the replayer use the same."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.converter import SerializationContext, StorageDriverStoreContext
@@ -15,12 +18,15 @@ class ContextFreeInstance(WorkflowInstance):
     a fifth of a worker's CPU. `contracts.converter` takes no context and stores nothing outside, so there is none.
     """
 
-    def __init__(self, sandboxed: WorkflowInstance) -> None:
+    def __init__(self, sandboxed: WorkflowInstance, went_on: Callable[[], None]) -> None:
         self._sandboxed = sandboxed
+        self._went_on = went_on
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
         """Let the workflow go on, in its sandbox."""
-        return self._sandboxed.activate(act)
+        completion = self._sandboxed.activate(act)
+        self._went_on()
+        return completion
 
     def get_serialization_context(self, command_info: object) -> SerializationContext | None:  # noqa: ARG002 - the same for all
         """Name no context."""
@@ -39,12 +45,20 @@ class ContextFreeInstance(WorkflowInstance):
         return self._sandboxed.get_thread_id()
 
 
+def _nobody_listens() -> None:
+    return None
+
+
+@dataclass(frozen=True)
 class ContextFreeRunner(SandboxedWorkflowRunner):
     """Runs workflows in the sandbox, and asks nothing of it that nobody uses."""
 
+    went_on: Callable[[], None] = _nobody_listens
+    """Called, in any thread, when a workflow has gone on and rests again."""
+
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """Make the sandbox of one workflow."""
-        return ContextFreeInstance(super().create_instance(det))
+        return ContextFreeInstance(super().create_instance(det), self.went_on)
 
 
 WORKFLOW_RUNNER = ContextFreeRunner(restrictions=SandboxRestrictions.default.with_passthrough_all_modules())

@@ -1,7 +1,7 @@
 """What each queue's worker is made of."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -38,6 +38,7 @@ from contracts.queues import TaskQueue
 from db.engine import Sessions
 from workers.request_ids import RequestIds
 from workers.runner import WORKFLOW_RUNNER
+from workers.signs_of_life import SignsOfLife, Vitals
 from workflows.chore import ChoreWorkflow
 from workflows.erasure import ErasureWorkflow
 from workflows.imports import ImportWorkflow
@@ -46,8 +47,8 @@ from workflows.order import OrderWorkflow
 
 _GRACE = timedelta(seconds=10)
 _TASKS = 25
-"""Workflow tasks that a worker has in hand at once, with the steps of their orders. A backlog waits at the server: more
-of them at once outlive the time limit of a task, are given out again, and strand the steps that they had begun."""
+"""Workflow tasks that a worker has in hand at once, with the steps of their orders. A backlog waits at the server: of
+more at once each goes on so seldom that it outlives the time limit of its task, and is begun again from its start."""
 _STICKY = timedelta(seconds=3)
 
 
@@ -214,20 +215,29 @@ WORK: dict[TaskQueue, WorkOf] = {
 """The queues that have work. A queue that is not here needs no worker."""
 
 
-def create_worker(client: Client, queue: str, work: QueueWork) -> Worker:
+Fails = Callable[[BaseException], Awaitable[None]]
+"""Hears why a worker can not go on. It is never well again, and may never come to an end."""
+
+
+def create_worker(
+    client: Client, queue: str, work: QueueWork, vitals: Vitals | None = None, on_failure: Fails | None = None
+) -> Worker:
     """Create the worker of one queue.
 
     A worker that died is noticed within `_STICKY`, after which its orders go on elsewhere. One that is told to stop
     finishes what it has begun within `_GRACE`.
     """
+    vitals = vitals or Vitals()
+    runner = replace(WORKFLOW_RUNNER, went_on=vitals.workflow_tasks.beat)
     if work.local:
         return Worker(
             client,
             task_queue=queue,
             workflows=work.workflows,
             activities=work.activities,
-            workflow_runner=WORKFLOW_RUNNER,
-            interceptors=[RequestIds()],
+            workflow_runner=runner,
+            interceptors=[RequestIds(), SignsOfLife(vitals.workflow_tasks)],
+            on_fatal_error=on_failure,
             no_remote_activities=True,
             max_concurrent_local_activities=work.slots,
             max_concurrent_workflow_tasks=_TASKS,
@@ -239,8 +249,9 @@ def create_worker(client: Client, queue: str, work: QueueWork) -> Worker:
         task_queue=queue,
         workflows=work.workflows,
         activities=work.activities,
-        workflow_runner=WORKFLOW_RUNNER,
-        interceptors=[RequestIds()],
+        workflow_runner=runner,
+        interceptors=[RequestIds(), SignsOfLife(vitals.activities)],
+        on_fatal_error=on_failure,
         max_concurrent_activities=work.slots,
         graceful_shutdown_timeout=_GRACE,
         max_heartbeat_throttle_interval=timedelta(seconds=2),

@@ -68,15 +68,20 @@ class LoneWorld:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["id"])
 
-    async def everorder(self, *arguments: str) -> tuple[int | None, str]:
-        """Run the command against these servers; return its exit status and what it said."""
-        environment = os.environ | {
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes a program talk to these servers."""
+        return {
             "DATABASE_URL": self.database_url,
             "TEMPORAL_ADDRESS": self.world.temporal.service_client.config.target_host,
             "EVERORDER_STRIPE_API_BASE": self.sandbox.url,
             "EVERORDER_STRIPE_API_KEY": SECRET_KEY,
             "COLUMNS": "200",
         }
+
+    async def everorder(self, *arguments: str) -> tuple[int | None, str]:
+        """Run the command against these servers; return its exit status and what it said."""
+        environment = os.environ | self.environment
         command = [sys.executable, "-P", "-m", "cli.main", *arguments]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(

@@ -22,7 +22,7 @@ def test_a_value_comes_back_as_it_was() -> None:
 
 
 def test_a_payload_has_no_context_so_that_the_sandbox_is_not_entered_for_it() -> None:
-    instance = ContextFreeInstance(None)  # type: ignore[arg-type] # it must not be asked
+    instance = ContextFreeInstance(None, int)  # type: ignore[arg-type] # it must not be asked
     assert instance.get_serialization_context(None) is None
     assert instance.get_external_store_context(None) == StorageDriverStoreContext()
     assert DATA_CONVERTER.payload_codec is None
