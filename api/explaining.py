@@ -54,6 +54,12 @@ class Explained:
         )
 
 
+def empty(cart: CartRow) -> Explained:
+    """Price a cart that was opened just now: there is nothing to read."""
+    found = price_rules.none(cart)
+    return Explained(cart, (), found, found.price(()))
+
+
 async def explain(session: AsyncSession, cart: CartRow) -> Explained:
     """Read a cart's lines and price what can be sold of them, in two statements.
 

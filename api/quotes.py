@@ -29,9 +29,9 @@ async def show_explained(session: AsyncSession, explained: Explained) -> Cart:
     return Cart.model_validate(await _looked_up(session, explained))
 
 
-async def show_opened(session: AsyncSession, cart: CartRow, token: str | None) -> OpenedCart:
+async def show_opened(session: AsyncSession, explained: Explained, token: str | None) -> OpenedCart:
     """Show a cart with the secret that opens it."""
-    return OpenedCart.model_validate(await _looked_up(session, await explain(session, cart)) | {"token": token})
+    return OpenedCart.model_validate(await _looked_up(session, explained) | {"token": token})
 
 
 def require_payable(cart: Cart) -> None:

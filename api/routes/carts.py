@@ -13,7 +13,7 @@ from api.access import own_cart, own_cart_locked
 from api.audience import PUBLIC
 from api.deps import CallerDep, Needs, OutboxDep, Owns, Read, ResourcesDep, SettingsDep, UserId, Write
 from api.errors import InvalidRequestError, ProblemError
-from api.explaining import Explained, explain
+from api.explaining import Explained, empty, explain
 from api.idempotency import IdempotentRoute, cart_owner
 from api.openapi import problems
 from api.postal import deliverable
@@ -79,7 +79,7 @@ async def open_cart(
         reference=wanted.reference,
     )
     if cart is not None:
-        return await quotes.show_opened(session, cart, secret)
+        return await quotes.show_opened(session, empty(cart), secret)
     response.status_code = 200
     return await _opened_before(session, wanted)
 
@@ -225,7 +225,7 @@ async def _opened_before(session: AsyncSession, wanted: NewCart) -> OpenedCart:
         raise NotFoundError("no such cart")
     if wanted.currency not in {None, cart.currency}:
         raise ProblemError("currency_mismatch", f"the cart of this reference is in {cart.currency}")
-    return await quotes.show_opened(session, cart, None)
+    return await quotes.show_opened(session, await explain(session, cart), None)
 
 
 async def _locked(session: AsyncSession, caller: Caller, cart_id: UUID) -> CartRow:
