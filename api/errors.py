@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from api.problems import problem
 from domain.errors import (
+    CartIncompleteError,
     CurrencyUnavailableError,
     EverorderError,
     OrdersOpenError,
@@ -44,8 +45,11 @@ _PASSING_STATES = ("08", "40", "53", "55", "57")
 _INTEGRITY = "23"
 _DATA = "22"
 
-# Pydantic quotes what it was given in these; everything else says what was expected.
-_QUIET_MESSAGES = {"uuid_parsing": "Input should be a valid UUID"}
+# Pydantic quotes what it was given in the first and speaks of Python in the second; else it says what was expected.
+_OWN_MESSAGES = {
+    "uuid_parsing": "Input should be a valid UUID",
+    "model_attributes_type": "Input should be an object",
+}
 
 
 class ProblemError(EverorderError):
@@ -109,6 +113,8 @@ def _members(error: EverorderError) -> dict[str, Any]:
             return error.members
         case OrdersOpenError():
             return {"orders": list(error.numbers)}
+        case CartIncompleteError():
+            return {"errors": [{"loc": ["cart", name], "msg": "Field required"} for name in error.missing]}
         case UnknownSkuError() | CurrencyUnavailableError():
             return {"skus": list(error.skus)}
         case _:
@@ -125,7 +131,7 @@ async def _illegal(request: Request, error: IllegalTransitionError) -> Response:
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
     found: Sequence[Any] = error.errors()
-    listed = [{"loc": _named(one["loc"]), "msg": _message(one)} for one in found[:_MOST_ERRORS]]
+    listed = [{"loc": _named(one["loc"]), "msg": _message(request, one)} for one in found[:_MOST_ERRORS]]
     return problem(request, "validation_error", "", {"errors": listed})
 
 
@@ -133,10 +139,16 @@ def _named(loc: Sequence[str | int]) -> list[str | int]:
     return [part[:_LONGEST_NAME] if isinstance(part, str) else part for part in loc]
 
 
-def _message(error: dict[str, Any]) -> str:
+def _message(request: Request, error: dict[str, Any]) -> str:
     if error["type"] == "json_invalid":
         return f"The body is no JSON: {error['ctx']['error']}"
-    return _QUIET_MESSAGES.get(error["type"]) or str(error["msg"])
+    if tuple(error["loc"]) == ("body",) and error["type"] != "missing" and not _says_json(request):
+        return "The body has to be JSON, and Content-Type to say so: application/json"
+    return _OWN_MESSAGES.get(error["type"]) or str(error["msg"])
+
+
+def _says_json(request: Request) -> bool:
+    return "json" in request.headers.get("content-type", "")
 
 
 async def _http(request: Request, error: HTTPException) -> Response:

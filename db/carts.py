@@ -268,8 +268,9 @@ def require_complete(cart: CartRow, line_count: int) -> None:
     """
     if not line_count:
         raise CartEmptyError("There is nothing in this cart.")
-    if not cart.email or not cart.shipping_address:
-        raise CartIncompleteError("A checkout needs an e-mail address and a shipping address.")
+    needed = {"email": cart.email, "shipping_address": cart.shipping_address}
+    if missing := [name for name, value in needed.items() if not value]:
+        raise CartIncompleteError(*missing)
 
 
 async def set_line(session: AsyncSession, cart_id: UUID, sku: str, quantity: int) -> None:

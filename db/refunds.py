@@ -17,11 +17,11 @@ from db import payments
 from db.payments import Operation
 from domain.errors import (
     ConflictError,
-    CurrencyUnavailableError,
     ForbiddenError,
     IllegalStepError,
     NotFoundError,
     NothingToRefundError,
+    OtherCurrencyError,
     RefundTooLargeError,
 )
 from domain.order_states import REFUNDABLE, OrderStatus, PaymentStatus
@@ -366,7 +366,7 @@ async def _refuse(session: AsyncSession, request: BeginRefund) -> None:
     if row.payment_status == PaymentStatus.DISPUTED:
         raise IllegalStepError("A refund is not possible: the payment is disputed.")
     if request.currency not in {None, row.currency}:
-        raise CurrencyUnavailableError(request.currency or "")
+        raise OtherCurrencyError(f"The order is in {row.currency}.")
     if row.refundable < (request.amount or 1):
         raise RefundTooLargeError("Less is left of the captured money than that.")
     if request.limit is not None and row.given + (request.amount or row.refundable) > request.limit:

@@ -88,9 +88,13 @@ class CartEmptyError(EverorderError):
 
 
 class CartIncompleteError(EverorderError):
-    """Something that a checkout needs is missing."""
+    """Something that a checkout needs is missing: `missing` names it as the cart does."""
 
     code = "validation_error"
+
+    def __init__(self, *missing: str) -> None:
+        self.missing = missing
+        super().__init__("A checkout needs an e-mail address and a shipping address.")
 
 
 class ShippingMethodRequiredError(EverorderError):
@@ -137,6 +141,12 @@ class UnknownSkuError(EverorderError):
     def __init__(self, *skus: str) -> None:
         self.skus = skus
         super().__init__(f"unknown SKU: {', '.join(skus[:10])}")
+
+
+class OtherCurrencyError(EverorderError):
+    """An amount is in another currency than what it is of."""
+
+    code = "currency_mismatch"
 
 
 class CurrencyUnavailableError(EverorderError):

@@ -102,6 +102,8 @@ async def test_a_body_that_is_no_json_object_is_refused(
     headers = {"Content-Type": content_type} if content_type else {}
     refused = problem(await client.post("/v1/carts", content=content, headers=headers), 422, "validation_error")
     assert refused["errors"]
+    says_json = any("application/json" in error["msg"] for error in refused["errors"])
+    assert says_json is (content_type != "application/json")
     assert await shop.contents() == before
 
 
