@@ -10,10 +10,11 @@ from pydantic import Field, TypeAdapter
 
 from api.audience import PUBLIC
 from api.deps import SHOWS_BEARER, Read, Single, VisitDep
-from api.etags import etag, is_known
+from api.etags import etag, is_known, tagged
 from api.openapi import problems
 from api.product_filters import FilterDep
 from api.schemas.catalog import Category, Facets, Product
+from api.schemas.catalog_edits import Slug
 from api.schemas.fields import Line, Storable
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
 from api.security import Scope
@@ -108,6 +109,15 @@ async def list_categories(session: Read, limit: Limit = DEFAULT_LIMIT, cursor: C
     return Page[Category](
         items=[Category.model_validate(row) for row in page], next_cursor=None if last is None else encode(last.slug)
     )
+
+
+@router.get("/categories/{slug}", dependencies=[PUBLIC], responses=problems(404))
+async def get_category(slug: Slug, response: Response, session: Read) -> Category:
+    """Show a category; its `ETag` is what an edit of it has to name."""
+    found = await categories.find(session, slug)
+    if found is None:
+        raise NotFoundError("no such category")
+    return tagged(Category.model_validate(found), response)
 
 
 def _sort(sort: ProductSort | None, *, looked_for: bool) -> ProductSort:

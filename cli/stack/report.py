@@ -9,6 +9,8 @@ from rich.table import Table
 
 from cli.stack.wiring import Wiring
 
+_EXPLAINED = {"discount": "less", "shipping": "plus", "tax": "plus", "tax_included": "of which"}
+
 
 class Report:
     """Prints one line for each thing that happened; a spinner shows that something is under way."""
@@ -41,7 +43,8 @@ class Report:
             table.add_row(*(word or "" for word in words))
         self._console.print(table)
         for part in order["adjustments"]:
-            self.say(f"  {part['label']}: {part['amount']['amount'] / 100:.2f} [dim]{part['type']}[/]")
+            amount = f"{part['amount']['amount'] / 100:.2f} {part['amount']['currency']}"
+            self.say(f"  {_EXPLAINED[part['type']]} {amount} [dim]({part['label']})[/]")
         self.say(f"Its workflow: {ui_url}/namespaces/default/workflows/order-{order['id']}")
 
     def ready(self, wiring: Wiring, seconds: float) -> None:
@@ -50,6 +53,7 @@ class Report:
         self.say(f"  REST API         {wiring.api_url}/docs")
         self.say(f"  Temporal Web UI  {wiring.ui_url}")
         self.say(f"  Mailbox          {wiring.mailbox_url}")
+        self.say(f"  3-D Secure       {wiring.sandbox_url}/_sandbox")
         self.say(f"  Addresses        {wiring.folder.description}")
         self.say(f"  Logs             {wiring.folder.path / 'logs'}")
         self.say("Ctrl-C stops it. The data stays for the next start.")

@@ -242,7 +242,10 @@ async def test_categories_are_moved_but_never_below_themselves(
     problem(await staff.delete(f"/v1/categories/{kitchen}"), 409, "in_use")
     problem(await staff.post("/v1/categories", json={"slug": mugs, "name": "x"}), 409, "name_taken")
 
-    moved = await staff.patch(f"/v1/categories/{mugs}", json={"parent": None}, headers={"If-Match": '"1"'})
+    shown = await guest.get(f"/v1/categories/{mugs}")
+    assert body(shown) == made
+    read = {"If-Match": shown.headers["ETag"]}
+    moved = await staff.patch(f"/v1/categories/{mugs}", json={"parent": None}, headers=read)
     assert moved.json()["parent"] is None
     problem(
         await staff.patch(f"/v1/categories/{mugs}", json={}, headers={"If-Match": '"1"'}), 412, "precondition_failed"
@@ -252,6 +255,7 @@ async def test_categories_are_moved_but_never_below_themselves(
     await staff.patch(f"/v1/products/{product['id']}", json={"category": kitchen}, headers=ANY)
     assert (await staff.delete(f"/v1/categories/{mugs}")).status_code == 204
     problem(await staff.delete(f"/v1/categories/{mugs}"), 404, "not_found")
+    problem(await guest.get(f"/v1/categories/{mugs}"), 404, "not_found")
 
 
 async def test_two_moves_at_once_never_make_a_circle(staff: httpx2.AsyncClient, shop: Shop, slug: str) -> None:
