@@ -14,7 +14,9 @@ from db.product_filters import (
     Condition,
     ProductFilter,
     in_turn,
+    rare,
 )
+from db.product_lists import FAR, FEW
 from db.reads import Reader, fetch
 
 MOST_COUNTED = 10_000
@@ -72,19 +74,19 @@ def _shape(wanted: ProductFilter) -> tuple[bool, bool, bool, bool | None]:
 
 @lru_cache(maxsize=64)
 def _statement(looked_for: bool, priced: bool, attributes: bool, in_stock: bool | None) -> TextClause:
-    joined = [PRICED] * priced + [HAS_ATTRIBUTES] * attributes
     stock = {None: [], True: [IN_STOCK], False: [SOLD_OUT]}[in_stock]
+    filters = [PRICED] * priced + [HAS_ATTRIBUTES] * attributes + stock
+    found = _looked_up(filters) if looked_for else _looked_at(filters)
+    known = {None: IN_STOCK.in_turn, True: "true", False: "false"}[in_stock]
     return text(f"""
-WITH {f"{RANKED}," if looked_for else ""} found AS MATERIALIZED (
-    {_found(looked_for, joined, stock)} LIMIT {MOST_COUNTED + 1}
-), matches AS MATERIALIZED (
+WITH {", ".join(found)}, matches AS MATERIALIZED (
     SELECT product_id, category_id FROM found LIMIT {MOST_COUNTED}
 ), available AS (
-    SELECT count(*) FILTER (WHERE {IN_STOCK.in_turn}) AS of_them FROM matches l
+    SELECT count(*) FILTER (WHERE {known}) AS of_them FROM matches l
 )
 SELECT CAST(json_build_object(
     'total', (SELECT count(*) FROM matches),
-    'exact', (SELECT count(*) <= {MOST_COUNTED} FROM found),
+    'exact', (SELECT count(*) <= {MOST_COUNTED} FROM found) AND (SELECT count(*) <= {FAR} FROM looked_at),
     'categories', coalesce(({_CATEGORIES}), '[]'),
     'attributes', coalesce(({_ATTRIBUTES}), '[]'),
     'currency', CAST(:currency AS text),
@@ -94,12 +96,32 @@ SELECT CAST(json_build_object(
 ) AS text)""")  # noqa: S608 - all of it is constants
 
 
-def _found(looked_for: bool, joined: list[Condition], stock: list[Condition]) -> str:
-    conditions = [IN_CATEGORY, *(condition.joined for condition in joined), in_turn(stock)]
-    if not looked_for:
-        return f"SELECT l.product_id, l.category_id FROM listings l WHERE {' AND '.join(conditions)}"  # noqa: S608
-    listed = f"SELECT * FROM listings l WHERE l.product_id = r.product_id AND {IN_CATEGORY} LIMIT 1"  # noqa: S608
-    return (
-        f"SELECT l.product_id, l.category_id FROM ranked r CROSS JOIN LATERAL ({listed}) l"  # noqa: S608
-        f" WHERE {' AND '.join(conditions[1:])}"
-    )
+def _looked_up(filters: list[Condition]) -> list[str]:
+    """Find the words first, then each product in the list that it has to be in."""
+    matching = f"ranked r CROSS JOIN LATERAL ({_LISTED}) l WHERE {in_turn(filters)}"
+    return [
+        RANKED,
+        "looked_at AS MATERIALIZED (SELECT product_id FROM ranked LIMIT 0)",
+        f"found AS MATERIALIZED (SELECT l.product_id, l.category_id FROM {matching} LIMIT {MOST_COUNTED + 1})",  # noqa: S608 - as above
+    ]
+
+
+def _looked_at(filters: list[Condition]) -> list[str]:
+    """Look at what a filter leaves of the whole shop if that is few, else at the newest products of the list."""
+    parts, are_few = rare(filters, "true", FEW)
+    most = FAR if filters else MOST_COUNTED
+    return [
+        *parts,
+        (
+            "looked_at AS MATERIALIZED (SELECT l.product_id, l.category_id FROM listings l"  # noqa: S608 - as above
+            f" WHERE NOT {are_few} AND {IN_CATEGORY} ORDER BY l.created_at DESC, l.product_id DESC LIMIT {most + 1})"
+        ),
+        (
+            "found AS MATERIALIZED (SELECT * FROM ("  # noqa: S608 - as above
+            f"SELECT l.product_id, l.category_id FROM rare r CROSS JOIN LATERAL ({_LISTED}) l"
+            f" UNION ALL SELECT * FROM looked_at) l WHERE {in_turn(filters)} LIMIT {MOST_COUNTED + 1})"
+        ),
+    ]
+
+
+_LISTED = f"SELECT * FROM listings l WHERE l.product_id = r.product_id AND {IN_CATEGORY} LIMIT 1"  # noqa: S608 - as above

@@ -1,6 +1,6 @@
 """What products are looked for, as conditions on `l`, a row of `listings` or `listed_prices`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,22 +47,19 @@ class ProductFilter:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Holds if a row is there in one of several places, or, not `wanted`, in none."""
+    """Holds if a row is there in one of several places, or, not `wanted`, in none.
+
+    `products` is a statement of the products of the whole shop for which it holds; `{most}` of them are enough.
+    """
 
     places: tuple[str, ...]
     wanted: bool = True
-
-    @property
-    def joined(self) -> str:
-        """Write it so that the planner may turn it into a join: for few rows out of many."""
-        return self._one_of(f"EXISTS (SELECT FROM {place})" for place in self.places)
+    products: str = ""
 
     @property
     def in_turn(self) -> str:
         """Write it so that the planner has to look each row up by itself, and so never reads a whole table."""
-        return self._one_of(f"(SELECT true FROM {place} LIMIT 1) IS NOT NULL" for place in self.places)  # noqa: S608 - ours
-
-    def _one_of(self, parts: Iterable[str]) -> str:
+        parts = (f"(SELECT true FROM {place} LIMIT 1) IS NOT NULL" for place in self.places)  # noqa: S608 - ours
         return f"{'' if self.wanted else 'NOT '}({' OR '.join(parts)})"
 
 
@@ -73,10 +70,17 @@ PRICED = Condition(
         WHERE x.product_id = l.product_id AND x.category_id = l.category_id AND x.currency = :currency
           AND x.price BETWEEN :min_price AND :max_price
         """,
-    )
+    ),
+    products=(
+        "SELECT product_id FROM listed_prices l"  # noqa: S608 - ours
+        f" WHERE {IN_CATEGORY} AND l.currency = :currency AND {PRICE_WITHIN}"
+    ),
 )
 
-HAS_ATTRIBUTES = Condition(("products a WHERE a.id = l.product_id AND a.attributes @> CAST(:attributes AS jsonb)",))
+HAS_ATTRIBUTES = Condition(
+    ("products a WHERE a.id = l.product_id AND a.attributes @> CAST(:attributes AS jsonb)",),
+    products="SELECT id FROM products_with(CAST(:attributes AS jsonb), {most}) AS p (id) WHERE true",
+)
 
 STOCKED = (
     f"variants v JOIN stock_levels s ON s.sku = v.sku WHERE v.active AND s.on_hand > s.reserved AND {SELLS}",
@@ -100,6 +104,26 @@ ranked AS MATERIALIZED (
     ) matching
 )"""
 """What a search finds."""
+
+
+def rare(conditions: Sequence[Condition], needed: str, few: int) -> tuple[list[str], str]:
+    """Write CTEs that end with `rare`, the products that one of the conditions leaves if they are few.
+
+    Return them and an expression that tells whether they are. Nothing is read unless it is `needed`.
+    """
+    parts, fewer = [], list[str]()
+    for number, condition in enumerate(one for one in conditions if one.products):
+        found = f"rare_{number}"
+        where = " AND ".join([needed, *(f"NOT {other}" for other in fewer)])
+        limit = f"{few + 1}"
+        parts.append(f"{found} AS MATERIALIZED ({condition.products.format(most=limit)} AND {where} LIMIT {limit})")
+        fewer.append(f"({where} AND (SELECT count(*) <= {few} FROM {found}))")  # noqa: S608 - ours
+    chosen = [f"SELECT * FROM rare_{number} WHERE {one}" for number, one in enumerate(fewer)]  # noqa: S608 - ours
+    nothing = "SELECT CAST(NULL AS uuid) WHERE false"
+    return [
+        *parts,
+        f"rare (product_id) AS ({' UNION ALL '.join(chosen) or nothing})",
+    ], f"({' OR '.join(fewer) or 'false'})"
 
 
 def in_turn(conditions: Sequence[Condition]) -> str:

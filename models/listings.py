@@ -20,6 +20,7 @@ def _sold_out() -> Any:
 
 
 _LEFT = text("NOT sold_out")
+_GONE = text("sold_out")
 
 
 class Listing(SQLModel, table=True):
@@ -34,6 +35,8 @@ class Listing(SQLModel, table=True):
         Index("listings_title", "category_id", "title", "product_id"),
         Index("listings_newest_left", "category_id", desc("created_at"), desc("product_id"), postgresql_where=_LEFT),
         Index("listings_title_left", "category_id", "title", "product_id", postgresql_where=_LEFT),
+        Index("listings_newest_gone", "category_id", desc("created_at"), desc("product_id"), postgresql_where=_GONE),
+        Index("listings_title_gone", "category_id", "title", "product_id", postgresql_where=_GONE),
     )
 
     product_id: UUID = Field(primary_key=True, foreign_key="products.id", ondelete="CASCADE")
@@ -50,6 +53,7 @@ class ListedPrice(SQLModel, table=True):
     __table_args__ = (
         Index("listed_prices_by_price", "category_id", "currency", "price", "product_id"),
         Index("listed_prices_left", "category_id", "currency", "price", "product_id", postgresql_where=_LEFT),
+        Index("listed_prices_gone", "category_id", "currency", "price", "product_id", postgresql_where=_GONE),
     )
 
     product_id: UUID = Field(primary_key=True, foreign_key="products.id", ondelete="CASCADE")
@@ -70,12 +74,22 @@ class ProductWords(SQLModel, table=True):
 
 
 class KnownWord(SQLModel, table=True):
-    """A word of some product's title or vendor: what a mistyped word is compared with."""
+    """A word that some product is or was found by.
+
+    With those that are `named`, in a title or as a vendor, a mistyped word is compared.
+    """
 
     __tablename__ = "known_words"
     __table_args__ = (
         Index("known_words_begin", "word", postgresql_ops={"word": "text_pattern_ops"}),
-        Index("known_words_alike", "word", postgresql_using="gin", postgresql_ops={"word": "gin_trgm_ops"}),
+        Index(
+            "known_words_alike",
+            "word",
+            postgresql_using="gin",
+            postgresql_ops={"word": "gin_trgm_ops"},
+            postgresql_where=text("named"),
+        ),
     )
 
     word: str = Field(sa_type=Text, primary_key=True)
+    named: bool

@@ -1,6 +1,5 @@
 """Products and categories, as the shop shows them."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -19,7 +18,8 @@ from api.schemas.fields import Line, Storable
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
 from api.security import Scope
 from db import catalog, categories, product_facets
-from db.catalog import Found, ProductSearch, ProductSort
+from db.catalog import Part
+from db.product_lists import ProductSearch, ProductSort
 from domain.errors import NotFoundError
 from models.catalog import ProductStatus
 
@@ -62,14 +62,13 @@ async def list_products(
     chosen = _sort(sort, looked_for=wanted.text is not None)
     after = None if cursor is None else decode(cursor, _POSITIONS[chosen])[1:]
     if status is ProductStatus.ACTIVE:
-        found = await catalog.search(visit.reads, ProductSearch(wanted, chosen, after, limit + 1))
+        part = await catalog.search(visit.reads, ProductSearch(wanted, chosen, after, limit))
     else:
         visit.caller.require(Scope.CATALOG_WRITE)
         chosen = ProductSort.NEWEST
-        found = await catalog.unsold(visit.reads, status, after=after, limit=limit + 1)
-    page, last = cut(found, limit)
+        part = await catalog.unsold(visit.reads, status, after=after, limit=limit)
     shared = status is ProductStatus.ACTIVE
-    return _answer(0, _page(page, _cursor(chosen, last)), if_none_match, shared=shared)
+    return _answer(0, _page(part, chosen), if_none_match, shared=shared)
 
 
 @router.get("/products/facets", response_model=Facets, responses=problems(401) | _NOT_MODIFIED, dependencies=[PUBLIC])
@@ -127,13 +126,10 @@ def _sort(sort: ProductSort | None, *, looked_for: bool) -> ProductSort:
     return ProductSort.NEWEST if sort in {None, ProductSort.RELEVANCE} else sort
 
 
-def _cursor(sort: ProductSort, last: Found | None) -> str:
-    return "null" if last is None else f'"{encode(sort, last.key, last.id)}"'
-
-
-def _page(page: Sequence[Found], cursor: str) -> str:
+def _page(part: Part, sort: ProductSort) -> str:
     """Join what PostgreSQL has written to a page; nothing is read and written again on the way."""
-    return f'{{"items":[{",".join(found.json for found in page)}],"next_cursor":{cursor}}}'
+    cursor = "null" if part.after is None else f'"{encode(sort, *part.after)}"'
+    return f'{{"items":[{",".join(found.json for found in part.products)}],"next_cursor":{cursor}}}'
 
 
 def _answer(version: int, json: str, if_none_match: str | None, *, shared: bool) -> Response:

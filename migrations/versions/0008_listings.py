@@ -98,13 +98,19 @@ SET plan_cache_mode = force_custom_plan AS $$
     ORDER BY p.id
     ON CONFLICT (product_id) DO UPDATE SET words = excluded.words WHERE w.words <> excluded.words;
 
-    INSERT INTO known_words (word)
-    SELECT DISTINCT word
-    FROM products p, unnest(tsvector_to_array(to_tsvector('product_words', p.title || ' ' || p.vendor))) AS t (word)
-    WHERE p.id = ANY (changed) AND p.status = 'active' AND t.word !~ '[0-9]' AND length(t.word) BETWEEN 3 AND 40
-      AND NOT EXISTS (SELECT FROM known_words k WHERE k.word = t.word)
-    ORDER BY word
-    ON CONFLICT DO NOTHING
+    INSERT INTO known_words AS k (word, named)
+    SELECT t.word, bool_or(t.named)
+    FROM (
+        SELECT unnest(tsvector_to_array(to_tsvector('product_words', p.title || ' ' || p.vendor))) AS word, true AS named
+        FROM products p WHERE p.id = ANY (changed) AND p.status = 'active'
+        UNION
+        SELECT unnest(tsvector_to_array(w.words)), false FROM product_words w WHERE w.product_id = ANY (changed)
+    ) t
+    WHERE t.word !~ '[0-9]' AND length(t.word) BETWEEN 3 AND 40
+      AND NOT EXISTS (SELECT FROM known_words n WHERE n.word = t.word AND n.named >= t.named)
+    GROUP BY t.word
+    ORDER BY t.word
+    ON CONFLICT (word) DO UPDATE SET named = true WHERE excluded.named AND NOT k.named
 $$
 """,
 )
@@ -227,22 +233,30 @@ def _triggers() -> list[str]:
     return [*of_one, *of_both, f"{inserted} {each} products_changed()"]
 
 
-# A word that no product has is taken for a slip of the most similar one that a title or vendor has. The planner thinks
-# that some product will soon be found to have it, and would read all of them in turn.
+# The planner may think that many products have them, and read the shop until it has found some.
+_PRODUCTS_WITH = """
+CREATE FUNCTION products_with(wanted jsonb, most integer) RETURNS SETOF uuid LANGUAGE sql STABLE
+SET enable_seqscan = off AS $$
+    SELECT id FROM products WHERE attributes @> wanted LIMIT most
+$$
+"""
+
+
+# A word that no product has is taken for a slip of the most similar one that a title or vendor has. In this order, the
+# first known word that is not before it begins with it, or none does. The planner would rather read all known words.
 _SEARCH_QUERY = """
 CREATE FUNCTION search_query(typed text) RETURNS tsquery LANGUAGE sql STABLE
 SET pg_trgm.similarity_threshold = 0.25
 SET enable_seqscan = off AS $$
     SELECT coalesce(string_agg(lexeme(coalesce(nearest, word)) || ':*', ' & '), '')::tsquery
     FROM (
-        SELECT t.word, (
-            SELECT k.word FROM known_words k
-            WHERE length(t.word) > 2 AND t.word !~ '[0-9]' AND k.word % t.word
-              AND NOT EXISTS (SELECT FROM known_words WHERE word LIKE t.word || '%')
-              AND NOT EXISTS (SELECT FROM product_words WHERE words @@ (lexeme(t.word) || ':*')::tsquery)
+        SELECT t.word, CASE WHEN length(t.word) BETWEEN 3 AND 40 AND t.word !~ '[0-9]' AND NOT coalesce((
+            SELECT starts_with(k.word, t.word) FROM known_words k WHERE k.word ~>=~ t.word ORDER BY k.word USING ~<~ LIMIT 1
+        ), false) THEN (
+            SELECT k.word FROM known_words k WHERE k.named AND k.word % t.word
             ORDER BY similarity(k.word, t.word) DESC, k.word
             LIMIT 1
-        ) AS nearest
+        ) END AS nearest
         FROM unnest(tsvector_to_array(to_tsvector('product_words', typed))) AS t (word)
         LIMIT 16
     ) words
@@ -281,8 +295,22 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["product_id"], ["products.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("product_id"),
     )
-    op.create_table("known_words", sa.Column("word", sa.Text(), nullable=False), sa.PrimaryKeyConstraint("word"))
+    op.create_table(
+        "known_words",
+        sa.Column("word", sa.Text(), nullable=False),
+        sa.Column("named", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("word"),
+    )
     connection = op.get_bind()
-    of_products = (*_WORDS, _PLACE, *_DESCRIBE, _REFRESH, *_TRIGGER_FUNCTIONS, *_triggers(), _SEARCH_QUERY)
+    of_products = (
+        *_WORDS,
+        _PLACE,
+        *_DESCRIBE,
+        _REFRESH,
+        *_TRIGGER_FUNCTIONS,
+        *_triggers(),
+        _PRODUCTS_WITH,
+        _SEARCH_QUERY,
+    )
     for statement in (*of_products, *_BACK_IN_STOCK):
         connection.exec_driver_sql(statement)
