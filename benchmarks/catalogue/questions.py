@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.schemas.lists import encode
-from db.catalog import ProductSort
+from db.product_lists import ProductSort
 from models.listings import EVERYTHING
 
 PAGE = 20
