@@ -70,8 +70,7 @@ class PaymentActivities(contract.PaymentActivities):
     async def authorise(self, request: AuthorisePayment) -> PaymentAnswer:
         """Authorise once. A decline is an answer."""
         async with _provider_step():
-            provider = provider_of(request.payment_method)
-            operation = await self._begin(Kind.AUTHORISE, request, provider=provider)
+            operation = await self._begin(request, provider_of(request.payment_method))
             if operation.state not in {State.STARTED, State.ACTION_REQUIRED}:
                 return _answer_of(operation)
             if operation.reference is None and not self._providers.offers(request.payment_method):
@@ -173,11 +172,7 @@ class PaymentActivities(contract.PaymentActivities):
             return await self._take(request)
 
     async def _take(self, request: CapturePayment) -> PaymentAnswer:
-        async with self._statements() as session:
-            authorised = await payments.find(session, request.order_id, Kind.AUTHORISE, request.attempt)
-        if authorised is None or authorised.state is not State.SUCCEEDED:
-            raise _fenced("an authorisation that did not succeed")
-        operation = await self._begin_capture(request, authorised)
+        operation = await self._begin_capture(request)
         if operation.state is not State.STARTED:
             return _answer_of(operation)
         payment = await self._capture(operation, last=request.last, whole=request.n is None)
@@ -185,14 +180,18 @@ class PaymentActivities(contract.PaymentActivities):
             return await self._finish(operation, State.SUCCEEDED)
         return await self._conclude(operation, payment, ProviderPaymentState.CAPTURED)
 
-    async def _begin_capture(self, request: CapturePayment, authorised: Operation) -> Operation:
+    async def _begin_capture(self, request: CapturePayment) -> Operation:
         """Write the capture down, or find the one that was written with its shipment."""
-        if request.n is None:
-            return await self._begin(
-                Kind.CAPTURE, request, provider=authorised.provider, reference=authorised.reference
-            )
         async with self._statements() as session:
-            operation = await payments.find(session, request.order_id, Kind.CAPTURE, request.n)
+            if request.n is None:
+                operation = await payments.start_capture(session, request.order_id, request.attempt, request.total)
+                authorised = operation is not None
+            else:
+                found = await payments.find(session, request.order_id, Kind.AUTHORISE, request.attempt)
+                authorised = found is not None and found.state is State.SUCCEEDED
+                operation = await payments.find(session, request.order_id, Kind.CAPTURE, request.n)
+        if not authorised:
+            raise _fenced("an authorisation that did not succeed")
         if operation is None:
             raise _fenced("a capture without a shipment")
         return operation
@@ -262,19 +261,11 @@ class PaymentActivities(contract.PaymentActivities):
             reversed_ = [await self._reversals.reverse(request.order_id, one) for one in sorted(attempts, reverse=True)]
             return _sum_up(reversed_)
 
-    async def _begin(
-        self, kind: Kind, request: AuthorisePayment | CapturePayment, *, provider: str, reference: str | None = None
-    ) -> Operation:
-        """Write an operation down before its provider is called, or find what is written already."""
+    async def _begin(self, request: AuthorisePayment, provider: str) -> Operation:
+        """Write an authorisation down before its provider is called, or find what is written already."""
         async with self._statements() as session:
             return await payments.start(
-                session,
-                request.order_id,
-                kind,
-                request.attempt,
-                amount=request.total,
-                provider=provider,
-                reference=reference,
+                session, request.order_id, Kind.AUTHORISE, request.attempt, amount=request.total, provider=provider
             )
 
     def _of(self, operation: Operation) -> PaymentProvider:

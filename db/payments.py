@@ -32,6 +32,17 @@ ON CONFLICT (key) DO UPDATE SET updated_at = o.updated_at
 RETURNING {COLUMNS}, o.xmax = 0 AS fresh
 """)  # noqa: S608 - the columns are a constant above
 
+# Only what was authorised can be captured, and where it was.
+_START_CAPTURE = text(f"""
+INSERT INTO payment_operations AS o
+    (key, order_id, operation, attempt, n, amount, currency, provider, provider_reference, state)
+SELECT :key, a.order_id, 'capture', a.attempt, a.attempt, :amount, :currency, a.provider, a.provider_reference,
+       'started'
+FROM payment_operations a WHERE a.key = :authorised AND a.state = 'succeeded'
+ON CONFLICT (key) DO UPDATE SET updated_at = o.updated_at
+RETURNING {COLUMNS}, o.xmax = 0 AS fresh
+""")  # noqa: S608 - as above
+
 # What reconciliation has given back, or is giving back, is no payment of any order.
 _ATTACH = text("""
 UPDATE payment_operations o
@@ -196,6 +207,18 @@ async def start(
         "reference": reference,
     }
     return operation((await session.execute(_START, values)).one())
+
+
+async def start_capture(session: AsyncSession, order_id: UUID, attempt: int, amount: Money) -> Operation | None:
+    """Write the one capture of an attempt down, as `start` does; None: the attempt was not authorised."""
+    values = {
+        "key": operation_key(order_id, PaymentOperationKind.CAPTURE, attempt),
+        "authorised": operation_key(order_id, PaymentOperationKind.AUTHORISE, attempt),
+        "amount": amount.amount,
+        "currency": amount.currency,
+    }
+    row = (await session.execute(_START_CAPTURE, values)).one_or_none()
+    return None if row is None else operation(row)
 
 
 async def attach(session: AsyncSession, key: str, reference: str) -> str | None:
