@@ -113,5 +113,6 @@ async def measure(
     """Rehearse, then measure."""
     async with AsyncExitStack() as stack:
         scripts = await rehearse(get_settings(), [basket(stand.skus) for _ in range(_REHEARSALS)])
+        await stand.have_events_sent()
         sql = await stack.enter_async_context(bare_sql(stand.database_url, scripts, max(concurrencies)))
         return await Bench(stand, scripts, sql, tell).measure(orders, concurrencies, rounds)

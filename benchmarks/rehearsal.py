@@ -23,6 +23,7 @@ from contracts.notifications import DeliverMessage
 from contracts.orders import OrderOutcome, OrderStep, PlaceOrder
 from contracts.payments import AuthorisePayment, CapturePayment
 from settings import Settings
+from settings.logs import configure_logs
 from workers.main import open_resources
 from workers.wiring import Resources
 
@@ -88,6 +89,7 @@ class RehearsedOrders(OrderClient):
 
 async def rehearse(settings: Settings, baskets: list[bytes]) -> list[Script]:
     """Place an order for each basket and return what each has asked of PostgreSQL."""
+    configure_logs(settings.model_copy(update={"log_level": "WARNING"}))  # what goes well is no part of the figures
     recorder = Recorder()
     scripts: list[Script] = []
     async with _shop(settings, recorder) as client:

@@ -25,6 +25,8 @@ from cli.stack import json_file
 from cli.stack.folder import DataFolder
 from cli.stack.log import last_words
 from cli.stack.programs import everorder
+from domain.stripe_events import TYPES
+from settings import get_settings
 
 _STARTS_WITHIN = 90.0
 _GOODS = 50
@@ -59,12 +61,27 @@ class Load:
 class Stand:
     """Everything that runs. `pids` are numbers of processes by name, the load among them."""
 
+    api_url: str
     database_url: str
     sandbox_database_url: str
     temporal_address: str
     skus: list[str]
     load: Load
     pids: dict[str, int]
+
+    async def have_events_sent(self) -> None:
+        """Have the payment server report what it does from now on, as it does in every stack.
+
+        Not before: an order that is rehearsed has no workflow, and would be given one to hear of its payment.
+        """
+        settings = get_settings()
+        endpoint = {
+            "url": f"{self.api_url}/v1/webhooks/stripe",
+            "secret": settings.stripe_webhook_secrets[0],
+            "enabled_events": list(TYPES),
+        }
+        async with httpx2.AsyncClient(base_url=settings.stripe_api_base, timeout=30, trust_env=False) as client:
+            (await client.post("/_sandbox/webhook_endpoints", json=endpoint)).raise_for_status()
 
 
 @asynccontextmanager
@@ -87,6 +104,7 @@ async def built() -> AsyncIterator[Stand]:
         arguments = (running["api_url"], running["temporal_address"], json.dumps(skus))
         load = Load(await stack.enter_async_context(_program("benchmarks.load", *arguments)))
         yield Stand(
+            api_url=running["api_url"],
             database_url=running["database_url"],
             sandbox_database_url=running["sandbox_database_url"],
             temporal_address=running["temporal_address"],
@@ -105,7 +123,6 @@ async def _dev(folder: DataFolder) -> AsyncIterator[None]:
     ports = [part for name in ("port", "temporal-port", "ui-port") for part in (f"--{name}", "0")]
     command = everorder("dev", "--data-dir", str(folder.path), "--no-demo", *ports)
     with log.open("wb") as file:
-        # An order is measured by itself: what the provider reports of it is other requests of another caller.
         silent = os.environ | {"EVERORDER_SANDBOX_WEBHOOK_URL": ""}
         process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=file, stderr=file, env=silent)
     async with ending(process):
