@@ -34,10 +34,9 @@ _LOOKS = 8
 async def watching(client: Client, queue: str, work: QueueWork, vitals: Vitals, patience: float) -> AsyncIterator[None]:
     """End the process when its worker of a queue stands still while the block runs. Patience of 0 never ends."""
     views = _views(client, queue, work, vitals) if patience else ()
-    tasks = [asyncio.create_task(_watch(queue, pulse, look, patience)) for pulse, look in views]
-    try:
+    async with asyncio.TaskGroup() as watches:  # a watch that fails is no secret
+        tasks = [watches.create_task(_watch(queue, pulse, look, patience)) for pulse, look in views]
         yield
-    finally:
         for task in tasks:
             task.cancel()
 
