@@ -58,6 +58,7 @@ class NotificationActivities(contract.NotificationActivities):
                 "transfer_reference": message.transfer_reference,
                 "transfer_details": self._transfer_details,
                 "shipment": None if message.shipment is None else _shipment(*message.shipment),
+                "rest": None if message.rest is None else _rest(message.currency, *message.rest),
             },
         )
         return Email(message.message_id, message.email, subject, text, html)
@@ -76,5 +77,12 @@ def _moment(at: datetime | None) -> str | None:
 
 
 def _shipment(carrier: str, tracking_number: str, lines: list[tuple[int, str]]) -> dict[str, object]:
-    shown = [{"quantity": quantity, "title": title} for quantity, title in lines]
-    return {"carrier": carrier, "tracking_number": tracking_number, "lines": shown}
+    return {"carrier": carrier, "tracking_number": tracking_number, "lines": _goods(lines)}
+
+
+def _rest(currency: str, amount: int, lines: list[tuple[int, str]]) -> dict[str, object]:
+    return {"amount": Money(amount, currency), "lines": _goods(lines)}
+
+
+def _goods(lines: list[tuple[int, str]]) -> list[dict[str, object]]:
+    return [{"quantity": quantity, "title": title} for quantity, title in lines]

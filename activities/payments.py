@@ -24,6 +24,7 @@ from contracts.failures import refusal
 from contracts.payments import (
     AuthorisePayment,
     CapturePayment,
+    LetGoRest,
     LookUpPayment,
     PaymentAnswer,
     PaymentDecision,
@@ -37,6 +38,7 @@ from db.engine import Sessions, single_statements
 from db.payments import Books, Operation
 from domain.captures import CapturePolicy
 from domain.declines import DeclineKind, kind_of
+from domain.money import Money
 from domain.order_ids import provider_key
 from domain.payment_methods import METHOD_UNAVAILABLE, provider_of
 from domain.provider_payments import (
@@ -154,7 +156,8 @@ class PaymentActivities(contract.PaymentActivities):
             books = await payments.books(session, operation.order_id, operation.attempt)
         approved = PaymentAnswer(PaymentDecision.APPROVED)
         if books.policy is CapturePolicy.DELIVERY and payment.captured and not books.captured:
-            taken = await self._take(CapturePayment(operation.order_id, operation.attempt, operation.amount))
+            received = Money(payment.captured, operation.amount.currency)
+            taken = await self._take(CapturePayment(operation.order_id, operation.attempt, received))
             return PaymentLookedUp(approved, collected=taken.decision is PaymentDecision.APPROVED)
         return PaymentLookedUp(approved, disputed=payment.disputed, finding=_finding(payment, books))
 
@@ -260,6 +263,16 @@ class PaymentActivities(contract.PaymentActivities):
                     attempts |= await payments.unsettled_attempts(session, request.order_id)
             reversed_ = [await self._reversals.reverse(request.order_id, one) for one in sorted(attempts, reverse=True)]
             return _sum_up(reversed_)
+
+    @activity.defn(name="payments.let_go_rest")
+    async def let_go_rest(self, request: LetGoRest) -> PaymentReversed:
+        """Let go what is still reserved, also by an attempt that was to take this one's place."""
+        async with _provider_step():
+            async with self._statements() as session:
+                later = await payments.unsettled_attempts(session, request.order_id)
+            for attempt in sorted(one for one in later if one > request.attempt):
+                await self._reversals.reverse(request.order_id, attempt)
+            return await self._reversals.let_go_rest(request.order_id, request.attempt)
 
     async def _begin(self, request: AuthorisePayment, provider: str) -> Operation:
         """Write an authorisation down before its provider is called, or find what is written already."""

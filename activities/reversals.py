@@ -85,6 +85,24 @@ class Reversals:
             raise ProviderUnavailableError
         return payment
 
+    async def let_go_rest(self, order_id: UUID, attempt: int) -> PaymentReversed:
+        """Let go what an attempt reserves and nothing captures any more; what it has captured is kept.
+
+        Raises:
+            ProviderUnavailableError: it is not known yet whether it was let go.
+        """
+        async with self._statements() as session:
+            authorised = await payments.find(session, order_id, Kind.AUTHORISE, attempt)
+        if authorised is None or authorised.reference is None:
+            return PaymentReversed(Reversal.NOTHING_TAKEN)
+        payment = await self._providers.named(authorised.provider).find(authorised.reference)
+        payment = await self.let_go(authorised, payment)
+        if payment.state is ProviderPaymentState.CAPTURED and not _rest_was_let_go(payment):
+            async with self._statements() as session:  # somebody has captured it all: the look-up tells
+                await payments.finish(session, operation_key(order_id, Kind.VOID, attempt), State.ABANDONED)
+            return PaymentReversed(Reversal.NOTHING_TAKEN)
+        return PaymentReversed(Reversal.VOIDED)
+
     async def _refund(self, authorised: Operation, payment: ProviderPayment) -> PaymentReversed:
         """Refund what is left of all that was captured. The provider never gives back more, however often asked."""
         order_id, attempt = authorised.order_id, authorised.attempt

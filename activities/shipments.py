@@ -14,8 +14,8 @@ from temporalio import activity
 from activities.refusals import refusals
 from contracts import shipments as contract
 from contracts.orders import OrderSnapshot
-from contracts.shipments import AbandonShipment, BeginShipment, DeliverShipments, ShipmentStep
-from db import notifications, order_log, orders, shipments
+from contracts.shipments import AbandonShipment, BeginShipment, CancelRest, DeliverShipments, ShipmentStep
+from db import notifications, order_log, orders, shipments, unshipped
 from db.engine import Sessions
 from domain.order_states import EventType, OrderStatus
 
@@ -69,9 +69,25 @@ class ShipmentActivities(contract.ShipmentActivities):
             if standing is OrderStatus.FULFILLING or not await shipments.everything_arrived(session, order_id):
                 if arrived:
                     await order_log.annotate(session, order_id, EventType.PARTIALLY_DELIVERED, actor=actor, reason=None)
-            elif await order_log.advance(session, order_id, EventType.DELIVERED, actor=actor):
-                await orders.close_after(session, order_id, self._close_after)
+            else:
+                await self._note_arrival(session, order_id, actor)
             return await orders.snapshot(session, order_id)
+
+    @activity.defn(name="shipments.cancel_rest")
+    async def cancel_rest(self, request: CancelRest) -> OrderSnapshot:
+        """Cancel what was not shipped, and write down what the buyer is told; the rest may all have arrived."""
+        async with self._step() as session:
+            order_id = request.order_id
+            if await unshipped.cancel(session, request):
+                await notifications.owe(session, order_id, "rest_cancelled")
+                if await shipments.everything_arrived(session, order_id):
+                    await self._note_arrival(session, order_id, request.actor)
+            return await orders.snapshot(session, order_id)
+
+    async def _note_arrival(self, session: AsyncSession, order_id: UUID, actor: str) -> None:
+        """Note that everything is with the buyer, once: from now on it can be returned."""
+        if await order_log.advance(session, order_id, EventType.DELIVERED, actor=actor):
+            await orders.close_after(session, order_id, self._close_after)
 
 
 async def _send(session: AsyncSession, order_id: UUID, shipment_id: UUID) -> None:

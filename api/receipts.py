@@ -43,6 +43,8 @@ def show(order: OrderView, action: BuyersAction | None = None) -> Order:
                 discount=amount(line.discount),
                 tax=amount(line.tax),
                 tax_included=amount(line.tax_included),
+                shipped_quantity=line.shipped,
+                cancelled_quantity=line.cancelled,
             )
             for line in order.lines
         ],
@@ -53,6 +55,7 @@ def show(order: OrderView, action: BuyersAction | None = None) -> Order:
         tax_included=amount(order.tax_included),
         total=amount(order.total),
         adjustments=adjustments(order),
+        cancelled=amount(order.cancelled),
         refunded=amount(order.refunded),
         shipping_address=order.shipping_address,
         awaited_payment=_awaited(order, action),
@@ -114,6 +117,7 @@ async def show_accepted(session: AsyncSession, order_id: UUID, cart: CartRow) ->
         "tax_included": shown.tax_included,
         "total": shown.total,
         "adjustments": [each.model_copy(update={"lines": []}) for each in shown.adjustments],
+        "cancelled": money.Money.zero(cart.currency),
         "refunded": money.Money.zero(cart.currency),
         "shipping_address": cart.shipping_address,
         "created_at": None,

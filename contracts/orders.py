@@ -68,8 +68,10 @@ class OrderSnapshot:
     """An order as its row says. `messages` are the notifications that are still to be delivered.
 
     `refunding` are the refunds and `shipping` the shipments that were begun and are not over. `sent`: a part of it has
-    left the house. `authorised_until` is when what is reserved ends by itself, as long as something is.
-    `action_required`: the latest attempt waits for the buyer's bank. `retry_at`: when it is made again by itself.
+    left the house. `cancelled` is the part of the total that is not owed, since its goods were cancelled after that;
+    `letting_go`: what was reserved for them is still to be let go. `authorised_until` is when what is reserved ends by
+    itself, as long as something is. `action_required`: the latest attempt waits for the buyer's bank. `retry_at`: when
+    it is made again by itself.
     """
 
     order_id: UUID
@@ -98,6 +100,13 @@ class OrderSnapshot:
     retry_at: datetime | None = None
     retries: int = 0
     retries_asked_for: bool = False
+    cancelled: int = 0
+    letting_go: bool = False
+
+    @property
+    def owed(self) -> Money:
+        """What its buyer pays for all that was, or will be, shipped."""
+        return Money(self.total.amount - self.cancelled, self.total.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +141,15 @@ class Pay:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Cancel an order: compensated before shipment, recorded for an operator afterwards."""
+    """Cancel an order: compensated before shipment, recorded for an operator afterwards.
+
+    `rest_only`: of an order that was shipped in part, cancel what was not; of any other, all or nothing.
+    """
 
     reason: str = "requested"
     actor: str = "operator"
     note_id: UUID | None = None
+    rest_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,14 @@ class ReversePayment:
 
 
 @dataclass(frozen=True, slots=True)
+class LetGoRest:
+    """Let go what the attempt of an order still reserves that nothing else is shipped of."""
+
+    order_id: UUID
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class LookUpPayment:
     """Ask the provider what has become of the latest attempt to pay an order."""
 
@@ -132,4 +140,9 @@ class PaymentActivities:
     @activity.defn(name="payments.reverse")
     async def reverse(self, request: ReversePayment) -> PaymentReversed:
         """Fence the attempt first, so that a late authorisation or capture refuses itself; then void or refund."""
+        raise NotImplementedError
+
+    @activity.defn(name="payments.let_go_rest")
+    async def let_go_rest(self, request: LetGoRest) -> PaymentReversed:
+        """Let go what no shipment will capture any more, and keep what others have captured."""
         raise NotImplementedError

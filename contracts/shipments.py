@@ -46,6 +46,16 @@ class DeliverShipments:
     shipment_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CancelRest:
+    """Cancel what of an order was not shipped, once a part of it was."""
+
+    order_id: UUID
+    actor: str
+    reason: str
+    note_id: UUID | None = None
+
+
 class ShipmentActivities:
     """Steps of a shipment that only touch PostgreSQL. Each is one transaction and may be repeated at any time."""
 
@@ -67,4 +77,9 @@ class ShipmentActivities:
     @activity.defn(name="shipments.deliver")
     async def deliver(self, request: DeliverShipments) -> OrderSnapshot:
         """Note what has arrived; once everything has, the time for returns begins."""
+        raise NotImplementedError
+
+    @activity.defn(name="shipments.cancel_rest")
+    async def cancel_rest(self, request: CancelRest) -> OrderSnapshot:
+        """Cancel what was not shipped: its stock goes back, its money is given back or not taken."""
         raise NotImplementedError

@@ -42,7 +42,7 @@ _DISPUTE_OVER = text("""
 UPDATE orders SET updated_at = now(), payment_status = CASE
     WHEN refunded_amount >= captured_amount THEN 'refunded'
     WHEN refunded_amount > 0 THEN 'partially_refunded'
-    WHEN captured_amount < total_amount THEN 'partially_captured'
+    WHEN captured_amount < total_amount - cancelled_amount THEN 'partially_captured'
     ELSE 'captured' END
 WHERE id = :order_id AND payment_status = 'disputed'
 RETURNING needs_operator AND operator_reason = :reason AS flagged

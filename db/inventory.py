@@ -84,6 +84,45 @@ SELECT DISTINCT b.sku FROM back b JOIN stock_policies p ON p.sku = b.sku WHERE p
 """)
 
 
+# Shipments do not say where their goods lay: they are taken to have left the places in the order of their priority, and
+# what was not shipped goes back to the others.
+_RELEASE_REST = text("""
+WITH kept AS (
+    SELECT sku, sum(quantity - cancelled_quantity) AS quantity FROM order_lines WHERE order_id = :order_id GROUP BY sku
+), bought AS (
+    SELECT r.sku, r.location, r.quantity, least(r.quantity, greatest(k.quantity - coalesce(sum(r.quantity) OVER (
+               PARTITION BY r.sku ORDER BY l.priority, l.code ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+           ), 0), 0))::bigint AS stays
+    FROM reservations r JOIN kept k ON k.sku = r.sku JOIN locations l ON l.code = r.location
+    WHERE r.order_id = :order_id AND r.state = 'committed'
+), rest AS (
+    SELECT sku, location, quantity - stays AS quantity, stays FROM bought WHERE quantity > stays
+), level AS (
+    SELECT s.sku, s.location FROM stock_levels s JOIN rest m ON m.sku = s.sku AND m.location = s.location
+    ORDER BY s.sku, s.location
+    FOR UPDATE OF s
+), back AS (
+    UPDATE stock_levels s SET on_hand = s.on_hand + m.quantity FROM rest m
+    WHERE s.sku = m.sku AND s.location = m.location AND (SELECT count(*) FROM level) >= 0
+    RETURNING s.sku, s.location, m.quantity
+), moved AS (
+    INSERT INTO stock_movements (id, sku, location, delta, reason, order_id, actor, note)
+    SELECT uuidv7(), sku, location, quantity, 'cancellation', :order_id, 'system', '' FROM back
+), shrunk AS (
+    UPDATE reservations r SET quantity = m.stays FROM rest m
+    WHERE m.stays > 0 AND r.order_id = :order_id AND r.sku = m.sku AND r.location = m.location
+), gone AS (
+    DELETE FROM reservations r USING rest m
+    WHERE m.stays = 0 AND r.order_id = :order_id AND r.sku = m.sku AND r.location = m.location
+), awaited AS (
+    DELETE FROM backorders WHERE order_id = :order_id RETURNING sku, quantity
+), counted AS (
+    UPDATE stock_policies p SET backordered = p.backordered - a.quantity FROM awaited a WHERE p.sku = a.sku
+)
+SELECT DISTINCT b.sku FROM back b JOIN stock_policies p ON p.sku = b.sku WHERE p.backordered > 0
+""")
+
+
 async def hold(session: AsyncSession, order_id: UUID, lines: Iterable[tuple[str, int]]) -> tuple[Shortage, ...]:
     """Hold every line of an order, or none of them; `lines` are SKUs and quantities, those of one SKU are summed first.
 
@@ -126,5 +165,16 @@ async def release(session: AsyncSession, order_id: UUID) -> None:
     """
     await backorders.lock_of(session, order_id)
     awaited = (await session.execute(_RELEASE, {"order_id": order_id})).scalars().all()
+    if awaited:
+        await backorders.fill(session, awaited)
+
+
+async def release_rest(session: AsyncSession, order_id: UUID) -> None:
+    """Put back what an order has bought and its lines say is cancelled, and await nothing for it any more.
+
+    Call it once. Others who wait for the goods get them.
+    """
+    await backorders.lock_of(session, order_id)
+    awaited = (await session.execute(_RELEASE_REST, {"order_id": order_id})).scalars().all()
     if awaited:
         await backorders.fill(session, awaited)

@@ -36,6 +36,10 @@ WHERE reference = :reference AND state = 'promised' AND amount = :amount AND cur
 RETURNING reference
 """)
 
+_LOWER = text("""
+UPDATE manual_payments SET amount = :amount WHERE order_id = :order_id AND state = 'promised' RETURNING reference
+""")
+
 _CANCEL = text("""
 UPDATE manual_payments SET state = 'cancelled'
 WHERE reference = :reference AND state IN ('prepared', 'awaited', 'promised')
@@ -133,6 +137,12 @@ async def collect(session: AsyncSession, reference: str, amount: Money) -> bool:
     """Note that what was promised was paid at the door. False: nothing was, or another amount, or it is paid."""
     values = {"reference": reference, "amount": amount.amount, "currency": amount.currency}
     return (await session.execute(_COLLECT, values)).first() is not None
+
+
+async def lower(session: AsyncSession, order_id: UUID, amount: int) -> bool:
+    """Have less paid at the door than was promised. False: nothing is promised (any more)."""
+    values = {"order_id": order_id, "amount": amount}
+    return (await session.execute(_LOWER, values)).first() is not None
 
 
 async def cancel(session: AsyncSession, reference: str) -> None:

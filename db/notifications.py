@@ -49,7 +49,10 @@ RETURNING n.id, n.order_id, n.attempts, n.template, n.channel, n.message_id, o.e
        AND p.attempt = n.n),
     coalesce((SELECT json_agg(json_build_array(a.type, a.label, a.amount) ORDER BY a.position) FROM (
         SELECT position, type, label, sum(amount)::bigint AS amount
-        FROM order_adjustments WHERE order_id = o.id GROUP BY position, type, label) a), '[]')
+        FROM order_adjustments WHERE order_id = o.id GROUP BY position, type, label) a), '[]'),
+    CASE n.template WHEN 'rest_cancelled' THEN json_build_array(o.cancelled_amount, (
+        SELECT json_agg(json_build_array(l.cancelled_quantity, l.title) ORDER BY l.position)
+        FROM order_lines l WHERE l.order_id = o.id AND l.cancelled_quantity > 0)) END
 """)
 
 _STATE = text("SELECT state FROM notifications WHERE id = :id")
@@ -104,6 +107,8 @@ class ClaimedMessage:
     """What the buyer writes on the transfer that is awaited."""
     adjustments: list[tuple[str, str, int]]
     """Type, label and amount of each part of the total beside the lines."""
+    rest: tuple[int, list[tuple[int, str]]] | None
+    """What was cancelled after a part was sent: what it would have cost, and quantity and title of each line."""
 
 
 async def owe(session: AsyncSession, order_id: UUID, template: str, n: int = 1) -> None:

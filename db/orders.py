@@ -40,7 +40,16 @@ SELECT o.id, o.number, o.status, o.payment_status, o.total_amount, o.currency, o
           FROM shipments s JOIN payment_operations c
             ON c.order_id = s.order_id AND c.operation = 'capture' AND c.n = s.n
          WHERE s.order_id = o.id AND s.state = 'preparing') AS shipping,
-       NOT EXISTS (SELECT FROM order_lines l WHERE l.order_id = o.id AND l.shipped_quantity < l.quantity) AS everything
+       NOT EXISTS (SELECT FROM order_lines l WHERE l.order_id = o.id AND l.shipped_quantity < l.quantity) AS everything,
+       o.cancelled_amount,
+       CASE WHEN o.cancelled_amount > 0 AND o.capture_policy = 'shipment' AND o.status IN ('shipped', 'delivered')
+            THEN EXISTS (SELECT FROM payment_operations a
+                          WHERE a.order_id = o.id AND a.operation = 'authorise' AND a.attempt >= o.payment_attempt
+                            AND a.state IN ('started', 'action_required', 'succeeded')
+                            AND NOT EXISTS (SELECT FROM payment_operations v
+                                             WHERE v.order_id = a.order_id AND v.operation = 'void'
+                                               AND v.attempt = a.attempt AND v.state IN ('succeeded', 'abandoned')))
+            ELSE false END AS letting_go
 FROM orders o WHERE o.id = :order_id
 """)
 
@@ -133,6 +142,8 @@ def _snapshot(row: RowMapping) -> OrderSnapshot:
         retry_at=row["payment_retry_at"],
         retries=row["payment_retries"],
         retries_asked_for=row["retries_asked_for"],
+        cancelled=row["cancelled_amount"],
+        letting_go=row["letting_go"],
     )
 
 
@@ -157,6 +168,8 @@ class OrderLineView:
     discount: int
     tax: int
     tax_included: int
+    shipped: int
+    cancelled: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +203,7 @@ class OrderView:
     tax: int
     tax_included: int
     total: int
+    cancelled: int
     refunded: int
     shipping_address: dict[str, Any] | None
     created_at: datetime
@@ -230,7 +244,7 @@ class OrderSearch:
 _VIEW = """
 SELECT o.id, o.number, o.cart_id, o.customer_id, c.token_digest, o.status, o.payment_status, o.needs_operator,
        o.reason, o.currency, o.subtotal_amount, o.discount_amount, o.shipping_amount, o.tax_amount,
-       o.tax_included_amount, o.total_amount, o.refunded_amount, o.shipping_address, o.created_at,
+       o.tax_included_amount, o.total_amount, o.cancelled_amount, o.refunded_amount, o.shipping_address, o.created_at,
        (SELECT p.code FROM payment_operations p
          WHERE p.order_id = o.id AND p.attempt = o.payment_attempt AND p.operation IN ('authorise', 'capture')
            AND p.state IN ('declined', 'action_required') LIMIT 1) AS decline_code,
@@ -240,7 +254,8 @@ SELECT o.id, o.number, o.cart_id, o.customer_id, c.token_digest, o.status, o.pay
                   json_agg(json_build_array(line_id, amount) ORDER BY id) FILTER (WHERE line_id IS NOT NULL) AS lines
            FROM order_adjustments WHERE order_id = o.id GROUP BY position, type, code, label) a) AS adjustments,
        coalesce((SELECT json_agg(json_build_array(l.line_id, l.sku, l.title, l.quantity, l.unit_price_amount,
-         l.total_amount, l.discount_amount, l.tax_amount, l.tax_included_amount) ORDER BY l.position)
+         l.total_amount, l.discount_amount, l.tax_amount, l.tax_included_amount, l.shipped_quantity,
+         l.cancelled_quantity) ORDER BY l.position)
          FROM order_lines l WHERE l.order_id = o.id), '[]') AS lines
 FROM orders o JOIN carts c ON c.id = o.cart_id
 """

@@ -21,7 +21,9 @@ COLUMNS = """
 o.key, o.order_id, o.operation, o.attempt, o.n, o.amount, o.currency, o.provider, o.provider_reference, o.state, o.code,
 EXISTS (SELECT FROM payment_operations u
         WHERE u.order_id = o.order_id AND u.attempt = o.attempt AND u.operation IN ('void', 'refund')
-          AND u.refund_id IS NULL) AS undone
+          AND u.refund_id IS NULL AND NOT (u.operation = 'void' AND EXISTS (
+              SELECT FROM orders c WHERE c.id = o.order_id AND c.cancelled_amount > 0 AND c.captured_amount > 0
+          ))) AS undone
 """
 
 _START = text(f"""
@@ -67,7 +69,7 @@ UPDATE orders o SET
         WHEN f.operation = 'void' THEN 'voided'
         WHEN f.operation = 'refund' AND o.refunded_amount + f.taken >= o.captured_amount THEN 'refunded'
         WHEN f.operation = 'refund' OR o.refunded_amount > 0 THEN 'partially_refunded'
-        WHEN o.captured_amount + f.taken < o.total_amount THEN 'partially_captured'
+        WHEN o.captured_amount + f.taken < o.total_amount - o.cancelled_amount THEN 'partially_captured'
         ELSE 'captured' END,
     updated_at = now()
 FROM (SELECT finished.*, CASE state WHEN 'succeeded' THEN amount ELSE 0 END AS taken FROM finished) f

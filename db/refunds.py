@@ -171,7 +171,7 @@ WITH failed AS (
         payment_status = CASE
             WHEN o.payment_status = 'disputed' THEN o.payment_status
             WHEN o.refunded_amount > f.amount THEN 'partially_refunded'
-            WHEN o.captured_amount < o.total_amount THEN 'partially_captured'
+            WHEN o.captured_amount < o.total_amount - o.cancelled_amount THEN 'partially_captured'
             ELSE 'captured' END
     FROM (SELECT order_id, sum(amount)::bigint AS amount FROM failed GROUP BY order_id) f WHERE o.id = f.order_id
 ), undone AS (

@@ -167,6 +167,16 @@ class SentShipment:
     actor: str
 
 
+@dataclass(frozen=True, slots=True)
+class ShippedSoFar:
+    """What is paid for all lines of an order and for what was shipped of them, and the shares of its shipments."""
+
+    paid: int
+    shipped_paid: int
+    everything: bool
+    shares: int
+
+
 async def begin(session: AsyncSession, request: BeginShipment) -> bool:
     """Set goods aside for a shipment, and write down what is to be captured for it. Doing it again changes nothing.
 
@@ -219,6 +229,11 @@ async def deliver(session: AsyncSession, order_id: UUID, shipment_id: UUID | Non
     return bool((await session.execute(_DELIVER, values)).all())
 
 
+async def so_far(session: AsyncSession, order_id: UUID) -> ShippedSoFar:
+    """Sum up what shipments hold of an order, those under preparation with them."""
+    return ShippedSoFar(*(await session.execute(_SO_FAR, {"order_id": order_id})).one())
+
+
 async def everything_sent(session: AsyncSession, order_id: UUID) -> bool:
     """Tell whether nothing of an order is left to be shipped."""
     return bool((await session.execute(_EVERYTHING_SENT, {"order_id": order_id})).scalar_one())
@@ -260,13 +275,13 @@ async def _set_aside(session: AsyncSession, request: BeginShipment) -> None:
 
 async def _owe_share(session: AsyncSession, request: BeginShipment, order: Any) -> bool:
     """Compute what the shipment takes of the total, and write its capture down. False: it takes nothing."""
-    so_far = (await session.execute(_SO_FAR, {"order_id": request.order_id})).one()
+    shipped = await so_far(session, request.order_id)
     share = share_of_shipment(
-        paid=so_far.paid,
+        paid=shipped.paid,
         total=order.total_amount,
-        shipped_paid=so_far.shipped_paid,
-        captured_shares=so_far.shares,
-        last=so_far.everything,
+        shipped_paid=shipped.shipped_paid,
+        captured_shares=shipped.shares,
+        last=shipped.everything,
     )
     if share == 0:
         return False

@@ -24,3 +24,12 @@ def share_of_shipment(*, paid: int, total: int, shipped_paid: int, captured_shar
         return total - captured_shares
     so_far = total * shipped_paid // paid if paid else 0
     return min(max(so_far - captured_shares, 0), total - captured_shares)
+
+
+def rest_of_order(*, paid: int, total: int, shipped_paid: int, captured_shares: int) -> int:
+    """Compute what of the total is not owed any more once nothing else is shipped, in minor units.
+
+    What was shipped costs what its shipments take, or would take: the rest is what their shares leave.
+    """
+    so_far = total * shipped_paid // paid if paid else 0
+    return total - max(so_far, captured_shares)

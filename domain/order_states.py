@@ -67,6 +67,7 @@ class EventType(StrEnum):
     DELIVERED = "delivered"
     CLOSED = "closed"
     CANCEL_REQUESTED = "cancel_requested"
+    REST_CANCELLED = "rest_cancelled"
     CANCELLED = "cancelled"
     REFUNDED = "refunded"
     OPERATOR_NEEDED = "operator_needed"
@@ -98,6 +99,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(_E.FULFILMENT_STARTED, _S.PLACED, _S.FULFILLING),
     Transition(_E.SHIPPED, _S.PLACED, _S.SHIPPED),
     Transition(_E.SHIPPED, _S.FULFILLING, _S.SHIPPED),
+    Transition(_E.REST_CANCELLED, _S.FULFILLING, _S.SHIPPED),
     Transition(_E.DELIVERED, _S.SHIPPED, _S.DELIVERED),
     Transition(_E.CLOSED, _S.DELIVERED, _S.CLOSED),
     Transition(_E.CANCEL_REQUESTED, _S.PENDING, _S.CANCELLING),

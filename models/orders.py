@@ -21,8 +21,10 @@ class Order(SQLModel, table=True):
 
     `reason` says why it failed; `operator_reason` why a person has to look at it. `payment_method` is the
     provider's token that was last offered; `payment_attempt` numbers the authorisations. `refunding_amount` is what
-    refunds under way have reserved of the captured money. `payment_retry_delays` (seconds) is empty for a buyer who did
-    not ask for retries; `payment_retry_at` is when the next one is due. All amounts are minor units of `currency`.
+    refunds under way have reserved of the captured money; `cancelled_amount` is the part of the total that is not owed,
+    because its goods were cancelled after others had been shipped. `payment_retry_delays` (seconds) is empty for a
+    buyer who did not ask for retries; `payment_retry_at` is when the next one is due. All amounts are minor units of
+    `currency`.
     """
 
     __tablename__ = "orders"
@@ -39,6 +41,7 @@ class Order(SQLModel, table=True):
             " AND captured_amount <= total_amount",
             name="orders_money",
         ),
+        CheckConstraint("0 <= cancelled_amount AND cancelled_amount <= total_amount", name="orders_cancelled"),
         Index(
             "orders_one_live_a_cart",
             "cart_id",
@@ -74,6 +77,7 @@ class Order(SQLModel, table=True):
     captured_amount: int = Field(default=0, sa_type=BigInteger)
     refunded_amount: int = Field(default=0, sa_type=BigInteger)
     refunding_amount: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
+    cancelled_amount: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
     capture_policy: str = Field(
         default=CapturePolicy.PLACEMENT, sa_type=Text, sa_column_kwargs={"server_default": text("'placement'")}
     )
@@ -105,7 +109,10 @@ class OrderLine(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("quantity > 0", name="order_lines_quantity"),
         CheckConstraint("total_amount = unit_price_amount * quantity", name="order_lines_total"),
-        CheckConstraint("0 <= shipped_quantity AND shipped_quantity <= quantity", name="order_lines_shipped"),
+        CheckConstraint(
+            "0 <= shipped_quantity AND 0 <= cancelled_quantity AND shipped_quantity + cancelled_quantity <= quantity",
+            name="order_lines_shipped",
+        ),
         CheckConstraint(
             "0 <= discount_amount AND discount_amount <= total_amount AND 0 <= tax_amount AND 0 <= tax_included_amount",
             name="order_lines_parts",
@@ -120,6 +127,7 @@ class OrderLine(SQLModel, table=True):
     title: str = Field(sa_type=Text)
     quantity: int = Field(sa_type=BigInteger)
     shipped_quantity: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
+    cancelled_quantity: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
     unit_price_amount: int = Field(sa_type=BigInteger)
     total_amount: int = Field(sa_type=BigInteger)
     discount_amount: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})

@@ -115,6 +115,7 @@ def order_work(resources: Resources) -> QueueWork:
         shipments.send,
         shipments.abandon,
         shipments.deliver,
+        shipments.cancel_rest,
         reauthorisations.note,
     ]
     return QueueWork(activities=steps, workflows=[OrderWorkflow], slots=100, local=True)
@@ -131,6 +132,7 @@ def payment_work(resources: Resources) -> QueueWork:
             payments.look_up,
             payments.capture,
             payments.reverse,
+            payments.let_go_rest,
             refunds.give_back,
             reauthorisations.reauthorise,
         ]

@@ -36,10 +36,15 @@ class Commands(Generic[Command]):
         """Tell whether a command of this kind waits or is being carried out."""
         return any(isinstance(queued.command, kind) for queued in self._queue)
 
-    async def in_turn(self, command: Command, over: Callable[[], bool]) -> ApplicationError | None:
-        """Queue a command and wait until it was carried out; return the refusal when it was not."""
+    def add(self, command: Command) -> _Queued[Command]:
+        """Queue a command."""
         queued = _Queued(command)
         self._queue.append(queued)
+        return queued
+
+    async def in_turn(self, command: Command, over: Callable[[], bool]) -> ApplicationError | None:
+        """Queue a command and wait until it was carried out; return the refusal when it was not."""
+        queued = self.add(command)
         await workflow.wait_condition(lambda: queued.done or over())
         return queued.refused if queued.done else refusal("illegal_transition", "The order is over.")
 

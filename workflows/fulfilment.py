@@ -6,9 +6,16 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from contracts.failures import refusal, refusal_code
-from contracts.orders import AdvanceOrder, MarkDelivered, OrderActivities, PendingShipment, Ship
-from contracts.payments import CapturePayment, PaymentActivities, PaymentAnswer, PaymentDecision
-from contracts.shipments import AbandonShipment, BeginShipment, DeliverShipments, ShipmentActivities, ShipmentStep
+from contracts.orders import AdvanceOrder, Cancel, MarkDelivered, OrderActivities, PendingShipment, Ship
+from contracts.payments import CapturePayment, LetGoRest, PaymentActivities, PaymentAnswer, PaymentDecision
+from contracts.shipments import (
+    AbandonShipment,
+    BeginShipment,
+    CancelRest,
+    DeliverShipments,
+    ShipmentActivities,
+    ShipmentStep,
+)
 from domain.order_states import EventType, OrderStatus
 from workflows.alarms import Alarm
 from workflows.options import provider_call
@@ -49,6 +56,28 @@ class Fulfilment:
         """Note that a shipment has arrived; with the last one, the time for returns begins."""
         request = DeliverShipments(self._progress.start.order_id, delivered.actor, delivered.shipment_id)
         await self._progress.record(ShipmentActivities.deliver, request, "Note what has arrived")
+
+    async def cancel_rest(self, cancel: Cancel) -> None:
+        """Cancel what was not shipped: first in the books, so that nothing captures what is then let go.
+
+        Raises:
+            ApplicationError: nothing is left to be cancelled, or it can not be now.
+        """
+        request = CancelRest(self._progress.start.order_id, cancel.actor, cancel.reason, cancel.note_id)
+        await self._progress.record(ShipmentActivities.cancel_rest, request, "Cancel what was not shipped")
+        self._progress.messages.send(self._progress.known.messages)
+        await self.let_go_rest()
+
+    async def let_go_rest(self) -> None:
+        """Let go what is still reserved for goods that were cancelled."""
+        order = self._progress.known
+        if order.letting_go:
+            await self._progress.ask_provider(
+                PaymentActivities.let_go_rest,
+                LetGoRest(order.order_id, order.payment_attempt),
+                "Let go what is reserved for what was cancelled",
+                skippable=True,
+            )
 
     def alarms(self) -> Iterator[Alarm]:
         """List what happens by itself to an order that has arrived: it is closed, unless an operator has to decide."""

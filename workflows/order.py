@@ -34,7 +34,7 @@ from workflows.progress import Progress
 from workflows.reauthorisation import Reauthorisation
 from workflows.refunds import Refunds
 
-Command = Pay | Ship | MarkDelivered | Refund | Resolve
+Command = Pay | Ship | MarkDelivered | Refund | Resolve | Cancel
 
 
 @workflow.defn(name="OrderWorkflow")
@@ -92,6 +92,8 @@ class OrderWorkflow:
             await self._payment.take()
         self._checked_out = True
         await self._fulfilment.go_on()
+        if progress.known.letting_go:
+            await self._fulfilment.let_go_rest()
         await self._payment.collect()
         while not self._ended():
             await self._next_command()
@@ -175,10 +177,21 @@ class OrderWorkflow:
             case MarkDelivered():
                 await self._fulfilment.mark_delivered(command)
                 await self._payment.collect()
+            case Cancel():
+                await self._cancel_rest(command)
             case Refund():
                 await self._refunds.begin(command, command.refund_id or workflow.uuid4())
             case Resolve():
                 await self._resolve(command)
+
+    async def _cancel_rest(self, cancel: Cancel) -> None:
+        """Cancel what was not shipped; all of it, where nothing was."""
+        if not self._progress.known.sent:
+            self._progress.ask_to_cancel(cancel)
+            return
+        await self._fulfilment.cancel_rest(cancel)
+        self._refunds.follow()
+        await self._payment.collect()
 
     async def _resolve(self, decision: Resolve) -> None:
         order = self._progress.known
@@ -186,7 +199,10 @@ class OrderWorkflow:
         if decision.decision is Decision.REFUND:
             self._progress.require("Giving everything back is", *CANCELLABLE)
             if order.sent:
-                raise refusal("illegal_transition", "Giving everything back is not possible: a part was shipped.")
+                raise refusal(
+                    "illegal_transition",
+                    "Giving everything back is not possible: a part was shipped. Cancel with rest_only what was not.",
+                )
             self._progress.give_up(decision)
         elif order.refund_failed and decision.decision is Decision.RETRY:
             await self._refunds.try_again()
@@ -224,9 +240,15 @@ class OrderWorkflow:
 
     @workflow.update
     async def cancel(self, cancel: Cancel) -> OrderOutcome:
-        """Cancel the order and wait until everything is undone; after shipment, only record that it was asked for."""
-        self._request_cancel(cancel)
+        """Cancel the order and wait until everything is undone; after shipment, only record that it was asked for.
+
+        With `rest_only`, what was not shipped is cancelled in its turn: after a shipment that is under way.
+        """
         progress = self._progress
+        if self._leaves_what_was_sent(cancel):
+            await self._in_turn(cancel)
+        else:
+            self._request_cancel(cancel)
         await workflow.wait_condition(
             lambda: self._over or (progress.cancel is None and not progress.stands(OrderStatus.CANCELLING))
         )
@@ -237,7 +259,10 @@ class OrderWorkflow:
     @workflow.signal
     def cancel_order(self, cancel: Cancel) -> None:
         """Cancel the order, for those who can not wait."""
-        self._request_cancel(cancel)
+        if self._leaves_what_was_sent(cancel):
+            self._commands.add(cancel)
+        else:
+            self._request_cancel(cancel)
 
     @workflow.signal
     def payment_event(self, event: PaymentEvent) -> None:
@@ -307,6 +332,10 @@ class OrderWorkflow:
 
     async def _known_or_over(self) -> None:
         await workflow.wait_condition(lambda: self._progress.order is not None or self._over)
+
+    def _leaves_what_was_sent(self, cancel: Cancel) -> bool:
+        """Tell whether goods may have left the house that a request to cancel does not mean."""
+        return cancel.rest_only and self._progress.stands(*REFUNDABLE)
 
     def _request_cancel(self, cancel: Cancel) -> None:
         if self._progress.order is None or self._progress.stands(*CANCELLABLE, *SHIPPED_ONWARD):

@@ -156,9 +156,9 @@ class Payment:
 
     async def _collected(self) -> bool:
         order = self._progress.known
-        request = CapturePayment(order.order_id, order.payment_attempt, order.total)
+        request = CapturePayment(order.order_id, order.payment_attempt, order.owed)
         answer = await self._progress.ask_provider(
-            PaymentActivities.capture, request, f"Take {order.total}, paid at delivery"
+            PaymentActivities.capture, request, f"Take {order.owed}, paid at delivery"
         )
         return answer is not None and answer.decision is PaymentDecision.APPROVED
 

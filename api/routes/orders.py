@@ -121,7 +121,10 @@ async def cancel_order(
     wait: Wait,
     request_id: RequestId,
 ) -> Order | AcceptedOrder:
-    """Cancel an order: everything is undone before it is shipped; later an operator is called."""
+    """Cancel an order: everything is undone before it is shipped; later an operator is called.
+
+    With `rest_only`, what was not shipped of it is cancelled, and what was is not touched.
+    """
     order = await _own(resources, caller, order_id)
     if order.status is OrderStatus.CANCELLED:
         return order
@@ -129,12 +132,13 @@ async def cancel_order(
         raise IllegalStepError(f"cancelling is not possible: the order is {order.status}")
     if body and body.reason:
         await _keep_note(resources, caller, order_id, request_id, body.reason)
-    cancel = Cancel(actor=caller.actor, note_id=request_id if body and body.reason else None)
+    note_id = request_id if body and body.reason else None
+    cancel = Cancel(actor=caller.actor, note_id=note_id, rest_only=bool(body and body.rest_only))
     outcome = await ask_order(
         resources, order_id, lambda: resources.orders.cancel(order_id, cancel, wait=wait, request_id=request_id)
     )
     if isinstance(outcome, Accepted):
-        return outcomes.accepted(response, order_id, OrderStatus.CANCELLING)
+        return outcomes.accepted(response, order_id, order.status if cancel.rest_only else OrderStatus.CANCELLING)
     async with resources.reads() as session:
         return await outcomes.shown(session, order_id)
 

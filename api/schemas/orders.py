@@ -38,9 +38,13 @@ class NewPayment(Input):
 
 
 class Cancellation(Input):
-    """Why an order is to be cancelled, in the words of who asks."""
+    """Why an order is to be cancelled, in the words of who asks.
+
+    `rest_only`: of an order that was shipped in part, what was not; of one of which nothing was, all of it.
+    """
 
     reason: Annotated[str, text(500), NO_CARD] | None = None
+    rest_only: bool = False
 
 
 class OrderLine(Output):
@@ -55,6 +59,8 @@ class OrderLine(Output):
     discount: Money
     tax: Money
     tax_included: Money
+    shipped_quantity: int = Field(default=0, description="Contained in shipments.")
+    cancelled_quantity: int = Field(default=0, description="Cancelled after others were shipped.")
 
 
 class PaymentAction(Output):
@@ -96,6 +102,7 @@ class Order(Output):
     tax_included: Money = Field(description="Contained in the prices: told, not added.")
     total: Money
     adjustments: list[Adjustment] = Field(description="What the total consists of beside the lines.")
+    cancelled: Money = Field(description="The part of the total that is not owed: it was cancelled and never shipped.")
     refunded: Money
     shipping_address: dict[str, Any] | None
     awaited_payment: AwaitedPayment | None = Field(default=None, description="Only while a payment is required.")

@@ -59,10 +59,17 @@ def show(order: Which) -> None:
 
 
 @app.command()
-def cancel(order: Which, reason: Reason, actor: Actor = _OPERATOR, wait: Wait = 30) -> None:
+def cancel(
+    order: Which,
+    reason: Reason,
+    actor: Actor = _OPERATOR,
+    wait: Wait = 30,
+    rest_only: Annotated[bool, typer.Option("--rest-only", help="Only what was not shipped.")] = False,
+) -> None:
     """Cancel an order: compensated before shipment, recorded for an operator after it."""
     patience = timedelta(seconds=wait)
-    typer.echo(_told(order, _at_desk(lambda desk: desk.cancel(order, reason, actor, wait=patience))))
+    cancelling = _at_desk(lambda desk: desk.cancel(order, reason, actor, wait=patience, rest_only=rest_only))
+    typer.echo(_told(order, cancelling))
 
 
 @app.command()

@@ -74,7 +74,9 @@ class OrderDesk:
         running = await self._client.is_running(order.id) if await self._client.reachable() else None
         return OrderFile(order, snapshot, timeline, operations, running)
 
-    async def cancel(self, which: str, reason: str, actor: str, *, wait: timedelta) -> OrderOutcome | Accepted:
+    async def cancel(
+        self, which: str, reason: str, actor: str, *, wait: timedelta, rest_only: bool = False
+    ) -> OrderOutcome | Accepted:
         """Cancel an order: compensated before shipment, recorded after it. One whose workflow is gone is resumed first.
 
         Raises:
@@ -83,7 +85,7 @@ class OrderDesk:
         """
         await self._wake(which)
         order_id, code, note_id = await self._note(which, reason, actor, usual="requested")
-        return await self._client.cancel(order_id, Cancel(code, actor, note_id), wait=wait)
+        return await self._client.cancel(order_id, Cancel(code, actor, note_id, rest_only), wait=wait)
 
     async def resolve(
         self, which: str, decision: Decision, reason: str, actor: str, *, wait: timedelta

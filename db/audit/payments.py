@@ -66,7 +66,7 @@ FROM (
     SELECT o.id AS order_id, o.number, o.status, o.payment_status,
         CASE WHEN b.taken > 0 AND b.returned >= b.taken THEN 'refunded'
              WHEN b.returned > 0 THEN 'partially_refunded'
-             WHEN b.taken >= o.total_amount THEN 'captured'
+             WHEN b.taken > 0 AND b.taken >= o.total_amount - o.cancelled_amount THEN 'captured'
              WHEN b.taken > 0 THEN 'partially_captured'
              WHEN b.live > 0 THEN 'authorised'
              WHEN b.voided > 0 THEN 'voided'
@@ -85,12 +85,23 @@ SELECT o.id AS order_id, o.number, o.status, o.total_amount AS total, coalesce(b
 FROM orders o LEFT JOIN ({_BOOKS}) b ON b.order_id = o.id
 WHERE (o.status = ANY(CAST(:undone AS text[])) AND coalesce(b.taken, 0) <> coalesce(b.returned, 0))
    OR (CAST(:settled AS boolean) AND o.status = ANY(CAST(:placed_onward AS text[]))
-       AND NOT (o.capture_policy = 'delivery' AND coalesce(b.taken, 0) = o.total_amount)
+       AND NOT (o.capture_policy = 'delivery'
+                AND coalesce(b.taken, 0) IN (o.total_amount, o.total_amount - o.cancelled_amount))
        AND coalesce(b.taken, 0) <> CASE
            WHEN o.capture_policy = 'delivery' AND o.status <> ALL(CAST(:arrived AS text[])) THEN 0
-           WHEN o.capture_policy = 'placement' OR o.status = ANY(CAST(:sent AS text[])) THEN o.total_amount
+           WHEN o.capture_policy = 'placement' THEN o.total_amount
+           WHEN o.status = ANY(CAST(:sent AS text[])) THEN o.total_amount - o.cancelled_amount
            ELSE (SELECT coalesce(sum(s.share_amount), 0) FROM shipments s
                   WHERE s.order_id = o.id AND s.state IN ('shipped', 'delivered')) END)
+"""  # noqa: S608
+
+# Nothing is kept of goods that were cancelled after others had been sent, unless an operator decides about a refund.
+_REST_KEPT = f"""
+SELECT o.id AS order_id, o.number, o.status, o.total_amount - o.cancelled_amount AS owed, b.taken AS captured,
+       b.returned AS refunded
+FROM orders o JOIN ({_BOOKS}) b ON b.order_id = o.id
+WHERE o.cancelled_amount > 0 AND b.taken - b.returned - b.refunding > o.total_amount - o.cancelled_amount
+  AND NOT EXISTS (SELECT FROM refunds r WHERE r.order_id = o.id AND r.state IN ('failed', 'abandoned'))
 """  # noqa: S608
 
 _GIVEN_BACK = """
@@ -134,6 +145,7 @@ MONEY_AGREES = Invariant(
         Check("amounts_agree", "an order's amounts are the sums of its operations", Subject.ORDERS, _AMOUNTS),
         Check("payment_status_agrees", "an order's payment status follows its operations", Subject.ORDERS, _STATUS),
         Check("money_is_owed", "captured - refunded is what the state says is owed", Subject.ORDERS, _OWED),
+        Check("rest_is_given_back", "nothing is kept of what was cancelled", Subject.ORDERS, _REST_KEPT),
         Check("key_names_operation", "a key names its order, operation and number", _OPERATIONS, _KEYS),
         Check("currency_agrees", "an operation is in its order's currency", _OPERATIONS, _CURRENCY),
         Check("reference_of_one_order", "a provider's payment belongs to one order", _OPERATIONS, _REFERENCE),

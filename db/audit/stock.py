@@ -47,7 +47,9 @@ SELECT o.id AS order_id, o.number, o.status, b.sku, b.bought, b.reserved
 FROM (
     SELECT coalesce(l.order_id, r.order_id) AS order_id, coalesce(l.sku, r.sku) AS sku,
            coalesce(l.quantity, 0) AS bought, coalesce(r.quantity, 0) AS reserved
-    FROM (SELECT order_id, sku, sum(quantity) AS quantity FROM order_lines GROUP BY order_id, sku) l
+    FROM (
+        SELECT order_id, sku, sum(quantity - cancelled_quantity) AS quantity FROM order_lines GROUP BY order_id, sku
+    ) l
     FULL JOIN (
         SELECT order_id, sku, sum(quantity) AS quantity
         FROM (

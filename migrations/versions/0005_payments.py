@@ -36,9 +36,16 @@ def _widen_orders() -> None:
         "payment_status IN ('none', 'authorised', 'partially_captured', 'captured', 'partially_refunded', 'refunded',"
         " 'voided', 'disputed')",
     )
-    op.add_column("order_lines", sa.Column("shipped_quantity", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("orders", sa.Column("cancelled_amount", sa.BigInteger(), server_default="0", nullable=False))
     op.create_check_constraint(
-        "order_lines_shipped", "order_lines", "0 <= shipped_quantity AND shipped_quantity <= quantity"
+        "orders_cancelled", "orders", "0 <= cancelled_amount AND cancelled_amount <= total_amount"
+    )
+    op.add_column("order_lines", sa.Column("shipped_quantity", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("order_lines", sa.Column("cancelled_quantity", sa.BigInteger(), server_default="0", nullable=False))
+    op.create_check_constraint(
+        "order_lines_shipped",
+        "order_lines",
+        "0 <= shipped_quantity AND 0 <= cancelled_quantity AND shipped_quantity + cancelled_quantity <= quantity",
     )
     op.drop_constraint("order_events_type", "order_events")
     op.create_check_constraint(

@@ -106,7 +106,7 @@ def _take_at_delivery() -> None:
         "type IN ('opened', 'refused', 'payment_declined', 'payment_action_required', 'payment_answered',"
         " 'payment_retry_scheduled', 'payment_retried', 'payment_expired', 'placed',"
         " 'payment_reauthorised', 'payment_collected', 'fulfilment_started', 'partially_shipped',"
-        " 'partially_delivered', 'shipped', 'delivered', 'closed', 'cancel_requested', 'cancelled', 'refunded',"
-        " 'operator_needed', 'operator_resolved')",
+        " 'partially_delivered', 'shipped', 'delivered', 'closed', 'cancel_requested', 'rest_cancelled', 'cancelled',"
+        " 'refunded', 'operator_needed', 'operator_resolved')",
         postgresql_not_valid=True,
     )

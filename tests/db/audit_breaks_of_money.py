@@ -256,7 +256,24 @@ BREAKS = [
         order_id=":given_back",
         state="abandoned",
     ),
+    breaking(
+        "rest_is_given_back",
+        "UPDATE orders SET cancelled_amount = 1 WHERE id = :placed",
+        order_id=":placed",
+        owed=1999,
+        captured=2000,
+        also="rest_was_cancelled",
+    ),
     # I10
+    breaking(
+        "rest_was_cancelled",
+        "UPDATE order_lines SET cancelled_quantity = 1 WHERE order_id = :parted",
+        order_id=":parted",
+        status="fulfilling",
+        cancelled=0,
+        cancelled_quantity=1,
+        also="reservation_equals_lines",
+    ),
     breaking(
         "shipped_within_ordered",
         "UPDATE order_lines SET shipped_quantity = 0 WHERE order_id = :parted",

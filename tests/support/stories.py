@@ -129,6 +129,19 @@ async def shipped_in_two_parts(world: World) -> PlaceOrder:
     return order
 
 
+async def rest_cancelled(world: World) -> PlaceOrder:
+    order = replace(await _order(world), capture=CapturePolicy.SHIPMENT)
+    async with world.working():
+        await world.place(order)
+        [[line]] = await world.shop.run("SELECT line_id FROM order_lines WHERE order_id = :id", id=order.order_id)
+        half = (ShippedLine(UUID(str(line)), 1),)
+        await world.client.ship(order.order_id, Ship(lines=half), wait=WAIT)
+        await world.client.cancel(order.order_id, Cancel(rest_only=True), wait=WAIT)
+        await world.client.mark_delivered(order.order_id, MarkDelivered(), wait=WAIT)
+        await world.told(order.order_id)
+    return order
+
+
 async def action_required_then_another_card(world: World) -> PlaceOrder:
     order = await _order(world, card="pm_card_authenticationRequired")
     async with world.working():
@@ -190,6 +203,7 @@ STORIES: dict[str, Told] = {
         action_required_then_another_card,
         retry_scheduled_then_paid,
         shipped_in_two_parts,
+        rest_cancelled,
         transferred_then_cancelled,
         paid_at_the_door,
     )

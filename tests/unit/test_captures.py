@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.captures import share_of_shipment
+from domain.captures import rest_of_order, share_of_shipment
 
 AMOUNTS = st.integers(0, 10**9)
 
@@ -52,3 +52,19 @@ def test_shares_sum_to_the_total_and_are_never_negative(lines: list[int], extras
 @given(st.lists(AMOUNTS, min_size=2, max_size=8))
 def test_without_extras_each_shipment_takes_exactly_its_lines(lines: list[int]) -> None:
     assert shares(lines) == lines
+
+
+@given(st.lists(AMOUNTS, min_size=2, max_size=8), AMOUNTS, st.data())
+def test_rest_is_what_the_shipments_so_far_have_not_taken(lines: list[int], extras: int, data: st.DataObject) -> None:
+    """However the money is taken: where shipments take none, their goods cost what they would have taken."""
+    shipped = data.draw(st.integers(1, len(lines) - 1))
+    paid, shipped_paid = sum(lines), sum(lines[:shipped])
+    kept = sum(shares(lines, extras=extras)[:shipped])
+
+    for captured in (kept, 0):
+        rest = rest_of_order(paid=paid, total=paid + extras, shipped_paid=shipped_paid, captured_shares=captured)
+        assert kept + rest == paid + extras
+
+
+def test_rest_bears_its_part_of_the_shipping() -> None:
+    assert rest_of_order(paid=1500, total=1899, shipped_paid=1000, captured_shares=0) == 633
