@@ -28,10 +28,10 @@ class Asker:
         async with self._open() as stream:
             return await _ask(*stream, path)
 
-    async def lap(self, paths: Sequence[str], count: int) -> Lap:
-        """Ask for paths in turn, over every connection at once, until `count` answers have come."""
+    async def lap(self, paths: Sequence[str], count: int, first: int = 0) -> Lap:
+        """Ask for paths in turn, beginning with the `first`, over every connection at once, for `count` answers."""
         latencies: list[float] = []
-        left = iter(range(count))
+        left = iter(range(first, first + count))
 
         async def work(reader: StreamReader, writer: StreamWriter) -> None:
             for number in left:

@@ -19,8 +19,10 @@ _ERRORS = Console(stderr=True)
 
 def bench_catalog(
     products: Annotated[str, typer.Option(help="Sizes of the shops, by commas.")] = "1000,100000,1000000",
-    requests: Annotated[int, typer.Option(min=10, help="Requests of one measurement.")] = REQUESTS,
-    rounds: Annotated[int, typer.Option(min=1, help="Measurements of each read; the median counts.")] = ROUNDS,
+    requests: Annotated[
+        int, typer.Option(min=10, help="Requests for one product in a round; for longer reads fewer.")
+    ] = REQUESTS,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each read; the median counts.")] = ROUNDS,
     data_dir: Annotated[
         Path | None, typer.Option(help="Keep the shops here, for another run. None: nothing is left.")
     ] = None,

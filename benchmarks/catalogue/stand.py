@@ -72,8 +72,13 @@ _SECRET = secrets.token_urlsafe(32)
 
 
 def _environment(url: str) -> dict[str, str]:
-    # Callers are counted as in a deployment, but nobody is turned away.
-    return {"DATABASE_URL": url, "EVERORDER_SECRET": _SECRET, "EVERORDER_RATE_LIMIT_SCALE": "1000000"}
+    # Requests are logged and callers counted as in a deployment, but nobody is turned away.
+    return {
+        "DATABASE_URL": url,
+        "EVERORDER_SECRET": _SECRET,
+        "EVERORDER_LOG_JSON": "true",
+        "EVERORDER_RATE_LIMIT_SCALE": "1000000",
+    }
 
 
 def _numbered(questions: Questions) -> Questions:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.catalogue.measuring import Measured, measure
+from benchmarks.catalogue.measuring import REQUESTS, ROUNDS, Measured, measure
 from benchmarks.catalogue.questions import Read
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(420)]
@@ -24,7 +24,7 @@ MOST_GROWTH = {Read.DETAIL: 3.0, Read.LIST: 3.0, Read.DEEP: 3.0, Read.FILTERED: 
 @pytest.fixture(scope="module")
 async def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
     folder: Path = tmp_path_factory.mktemp("catalogue")
-    return await measure([SMALL, LARGE], folder, rounds=3, requests=200, tell=print)
+    return await measure([SMALL, LARGE], folder, rounds=ROUNDS, requests=REQUESTS, tell=print)
 
 
 @pytest.mark.parametrize("read", LEAST_OF_BARE)
