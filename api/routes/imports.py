@@ -1,12 +1,15 @@
 """Uploading a file of products, and looking how far its import is: for who may write the catalogue."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from collections.abc import AsyncIterator, Callable, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from api.deps import Needs, OutboxDep, Read, ResourcesDep, Write
@@ -25,9 +28,12 @@ from models.inventory import DEFAULT_LOCATION
 
 router = APIRouter(prefix="/v1/imports", tags=["catalog"], route_class=IdempotentRoute)
 
-_MEDIA_TYPE = "text/csv"
+_CSV = "text/csv"
+_FORM = "multipart/form-data"
 _PIECE = 262_144
-_BODY = {"required": True, "content": {_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+_FILE: dict[str, Any] = {"type": "string", "format": "binary"}
+_FORM_SCHEMA = {"type": "object", "properties": {"file": _FILE}, "required": ["file"], "additionalProperties": False}
+_BODY = {"required": True, "content": {_CSV: {"schema": _FILE}, _FORM: {"schema": _FORM_SCHEMA}}}
 _POSITION = TypeAdapter(tuple[int])
 
 _Editor = Annotated[Caller, Depends(Needs(Scope.CATALOG_WRITE))]
@@ -50,10 +56,12 @@ async def upload_import(
     ),
     skip_refused: Annotated[bool, Query(description="Leave products out that can not be taken.")] = False,
 ) -> Import:
-    """Upload a file of products (`text/csv`, UTF-8). It is imported in the background: all of it, or nothing."""
+    """Upload a file of products (`text/csv`, UTF-8), as the body or as the `file` of a form.
+
+    It is imported in the background: all of it, or nothing.
+    """
     found = await files.find(session, import_id)
     if found is None:
-        _require_csv(request)
         wanted = NewImport(
             import_id, currency or resources.settings.currency, location, editor.actor, skip_refused=skip_refused
         )
@@ -101,7 +109,7 @@ async def _keep(session: AsyncSession, wanted: NewImport, request: Request) -> N
     except NotFoundError:
         raise InvalidRequestError("There is no such location", "query", "location") from None
     size = n = 0
-    async for piece in _pieces(request):
+    async for piece in _content(request):
         await files.add_chunk(session, wanted.id, n, piece)
         size, n = size + len(piece), n + 1
     if not size:
@@ -109,8 +117,15 @@ async def _keep(session: AsyncSession, wanted: NewImport, request: Request) -> N
     await files.note_received(session, wanted.id, size)
 
 
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    """Gather what arrives to pieces of one size."""
+def _content(request: Request) -> AsyncIterator[bytes]:
+    """Read the file of a request, in pieces of one size."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in _READERS:
+        raise InvalidRequestError(f"Input should be {' or '.join(_READERS)}", "header", "Content-Type")
+    return _READERS[kind](request)
+
+
+async def _of_body(request: Request) -> AsyncIterator[bytes]:
     gathered = bytearray()
     try:
         async for arrived in request.stream():
@@ -119,15 +134,36 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
                 yield bytes(gathered[:_PIECE])
                 del gathered[:_PIECE]
     except ClientDisconnect:
-        raise InvalidRequestError("The body did not arrive as a whole", "body") from None
+        raise _broken_off() from None
     if gathered:
         yield bytes(gathered)
 
 
-def _require_csv(request: Request) -> None:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != _MEDIA_TYPE:
-        raise InvalidRequestError(f"Input should be {_MEDIA_TYPE}", "header", "Content-Type")
+async def _of_form(request: Request) -> AsyncIterator[bytes]:
+    """Read the one file of a form; what is large of it lies on disk meanwhile."""
+    try:
+        form = await request.form(max_files=1, max_fields=0)
+    except ClientDisconnect:
+        raise _broken_off() from None
+    except HTTPException as error:
+        if error.status_code != HTTPStatus.BAD_REQUEST:
+            raise
+        raise InvalidRequestError(f"This is no form with one file: {error.detail}", "body") from None
+    try:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise InvalidRequestError("There is no file of this name", "body", "file")
+        while piece := await file.read(_PIECE):
+            yield piece
+    finally:
+        await form.close()
+
+
+_READERS: Mapping[str, Callable[[Request], AsyncIterator[bytes]]] = {_CSV: _of_body, _FORM: _of_form}
+
+
+def _broken_off() -> InvalidRequestError:
+    return InvalidRequestError("The body did not arrive as a whole", "body")
 
 
 async def _row(session: AsyncSession, import_id: UUID) -> ImportRow:

@@ -74,6 +74,40 @@ async def test_a_large_upload_arrives_in_pieces_and_is_the_same(staff: httpx2.As
 
 
 @at_rest
+async def test_the_file_of_a_form_is_the_same_as_a_body(staff: httpx2.AsyncClient, shop: Shop) -> None:
+    data = FILE * 8_000
+    answer = await staff.post(UPLOADS, files={"file": ("products.csv", data, "text/csv")}, params={"currency": "EUR"})
+    assert (body(answer, 202)["size_bytes"], body(answer, 202)["currency"]) == (len(data), "EUR")
+    assert await kept(shop, body(answer, 202)["id"]) == data
+
+
+FORM = {"Content-Type": "multipart/form-data; boundary=cut"}
+LEFT_OPEN = pytest.mark.filterwarnings("ignore:Unclosed file:ResourceWarning")  # by Starlette, of a part without end
+PART = b'--cut\r\nContent-Disposition: form-data; name="%s"; filename="x.csv"\r\n\r\nHandle\r\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "loc"),
+    [
+        (PART % b"other" + b"--cut--\r\n", ["body", "file"]),
+        (PART % b"file" + PART % b"file" + b"--cut--\r\n", ["body"]),
+        (b"no form at all", ["body"]),
+        (b"--cut--\r\n", ["body", "file"]),
+        (b'--cut\r\nContent-Disposition: form-data; name="file"\r\n\r\nno file\r\n--cut--\r\n', ["body"]),
+        pytest.param(PART % b"file", ["body", "file"], marks=LEFT_OPEN),
+    ],
+    ids=["another name", "two files", "no form", "nothing in it", "a field", "cut"],
+)
+async def test_a_form_without_just_one_file_is_refused_and_nothing_is_kept(
+    staff: httpx2.AsyncClient, shop: Shop, data: bytes, loc: list[str]
+) -> None:
+    before = await shop.run("SELECT count(*) FROM imports")
+    answer = await staff.post(UPLOADS, content=data, headers=FORM)
+    assert locations(problem(answer, 422, "validation_error")) == [loc]
+    assert await shop.run("SELECT count(*) FROM imports") == before
+
+
+@at_rest
 async def test_the_same_key_makes_one_import(staff: httpx2.AsyncClient, shop: Shop) -> None:
     headers = CSV | {"Idempotency-Key": str(uuid4())}
     first, again = [await staff.post(UPLOADS, content=FILE, headers=headers) for _ in range(2)]
