@@ -37,17 +37,23 @@ FIELDS: Mapping[str, Any] = {
     "backorderable": 17,
     "backordered": 3,
     "barcode": "4006381333931",
+    "basis_points": 1000,
     "billing_address": _ADDRESS,
     "carrier": "royal_mail",
     "category": "mugs",
     "channel": "email",
+    "chore": "payments.reconcile",
     "checks": {"database": True, "temporal": True},
+    "client_secret": "pi_3QxYz2_secret_4ABc5D",
     "code": "main",
+    "compare_at": 2499,
     "countries": ["GB", "IE"],
     "created_at": _MOMENT,
     "currency": "GBP",
+    "customer_limit": 1,
     "current_password": "correct horse battery staple",
     "cursor": None,
+    "decline_code": "insufficient_funds",
     "delta": 12,
     "description": "Holds 350 ml.",
     "email": "ada@example.com",
@@ -55,17 +61,24 @@ FIELDS: Mapping[str, Any] = {
     "expires_in": 600,
     "grant_type": "password",
     "id": _ID,
+    "get": 1,
     "image": "https://img.shop.example/mug-blue.jpg",
+    "label": "10% off in spring",
     "line_id": _ID,
     "locale": "en-GB",
     "location": "main",
     "low_stock_at": 10,
+    "minimum_quantity": 0,
+    "note": None,
     "new_password": "a better horse battery staple",
     "next_cursor": None,
     "number": "EO-100042",
     "options": {"colour": "blue"},
     "order_id": _ID,
     "parent": "kitchen",
+    "price": 399,
+    "priority": 100,
+    "provider": "stripe",
     "password": "correct horse battery staple",
     "prices": {"GBP": {"amount": 1999}},
     "problems": [],
@@ -86,9 +99,12 @@ FIELDS: Mapping[str, Any] = {
     "template": "order_confirmation",
     "title": "Enamel mug",
     "token": _SECRET,
+    "transfer_reference": None,
     "tracking_number": "RM123456789GB",
     "updated_at": _MOMENT,
+    "up_to": 2000,
     "url": "https://img.shop.example/mug.jpg",
+    "use_limit": 1000,
     "username": "ada@example.com",
     "vendor": "Example & Daughters",
     "version": 3,
@@ -98,33 +114,31 @@ FIELDS: Mapping[str, Any] = {
 """What a field holds, by its name."""
 
 MODELS: Mapping[str, Mapping[str, Any]] = {
+    "Adjustment": {"code": "SPRING", "problem": None},
     "Attribute": {"name": "material"},
+    "AwaitedPayment": {"decline_code": "authentication_required", "retry_at": None},
     "Cancellation": {"reason": "Ordered by mistake."},
     "Category": {"name": "Mugs", "slug": "mugs"},
     "CategoryChanges": {"name": "Mugs", "slug": "mugs"},
     "Location": {"name": "Warehouse"},
     "NewAdjustment": {"reason": "receipt"},
     "NewCategory": {"name": "Mugs", "slug": "mugs"},
+    "BuyGet": {"buy": 3, "get": 1, "basis_points": 10_000},
     "NewLine": {"unit_price": None},
     "NewLocation": {"name": "Warehouse"},
+    "NewTransfer": {"from": "main", "to": "shop", "reason": "Refilled the shop."},
     "NewProduct": {"options": ["colour"], "attributes": {"material": "enamel"}},
+    "Notification": {"state": "sent"},
+    "OwedRefund": {"payment": "RF83EO100042A1"},
     "Order": {"status": "placed", "payment_status": "captured"},
     "PaymentMethod": {"token": "pm_card_visa"},
     "Percent": {"basis_points": 1000},
     "Promotion": {"code": "SPRING", "label": "10% off in spring", "effect": _EFFECT, "ends_at": None},
     "PromotionContent": {"code": "SPRING", "label": "10% off in spring", "effect": _EFFECT, "ends_at": None},
-    "Problem": {
-        "type": "urn:everorder:problem:cart_empty",
-        "title": "The cart is empty.",
-        "status": 409,
-        "detail": "there is nothing in the cart",
-        "instance": f"/v1/carts/{_ID}/checkout",
-        "code": "cart_empty",
-        "errors": [],
-    },
     "Product": {"options": ["colour"]},
     "RuleChange": {"content": None, "action": "removed"},
-    "ShippingBand": {"up_to": 2000},
+    "Refund": {"status": "succeeded", "code": None},
+    "RefusedRow": {"reason": "there is no such category"},
     "ShippingMethod": {"code": "standard", "name": "Standard delivery"},
     "ShippingMethodContent": {"code": "standard", "name": "Standard delivery"},
     "ShippingZone": {"name": "British Isles", "countries": ["GB", "IE"]},
@@ -137,6 +151,41 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
     "Variant": {"title": "blue", "prices": [{"amount": 1999, "currency": "GBP"}], "compare_at": []},
 }
 """What a field of one model holds, where its name does not tell."""
+
+
+_ERROR = {"loc": ["body", "quantity"], "msg": "Input should be greater than or equal to 1"}
+_CODE_ERROR = {"loc": ["body", "promotion_codes", 0], "msg": "There is no such code", "reason": "unknown_code"}
+_NOTHING = {"amount": 0, "currency": "GBP"}
+_PRICE = {"amount": 1999, "currency": "GBP"}
+_QUOTE = {
+    "subtotal": _PRICE,
+    "discount": _NOTHING,
+    "shipping": _NOTHING,
+    "tax": _NOTHING,
+    "tax_included": _NOTHING,
+    "total": _PRICE,
+    "adjustments": [],
+}
+
+PROBLEM_MEMBERS: Mapping[str, Mapping[str, Any]] = {
+    "cart_in_checkout": {"order_id": _ID},
+    "currency_mismatch": {"skus": ["MUG-BLUE"]},
+    "insufficient_stock": {"order_id": _ID, "lines": [{"sku": "MUG-BLUE", "requested": 3, "available": 2}]},
+    "orders_open": {"orders": ["EO-100042"]},
+    "payment_action_required": {
+        "order_id": _ID,
+        "decline_code": "authentication_required",
+        "provider": "stripe",
+        "client_secret": "pi_3QxYz2_secret_4ABc5D",
+        "transfer_reference": None,
+    },
+    "payment_failed": {"order_id": _ID, "decline_code": "insufficient_funds"},
+    "price_changed": {"order_id": _ID, "quote": _QUOTE},
+    "promotion_code_invalid": {"errors": [_CODE_ERROR]},
+    "unknown_sku": {"skus": ["MUG-BLUE"]},
+    "validation_error": {"errors": [_ERROR]},
+}
+"""What the problem document of a code has beside the members of all."""
 
 
 def add_examples(document: Mapping[str, Any]) -> None:
@@ -208,7 +257,7 @@ def _of_type(field: str, schema: Schema, schemas: Schema) -> Any:
         case "array":
             return [] if schema.get("maxItems") == 0 else [_of_schema(field, schema.get("items", {}), schemas)]
         case "integer":
-            return schema.get("minimum", 1)
+            return int(schema.get("minimum", 1))
         case "boolean":
             return schema.get("default", False)
         case "object":

@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api.examples import add_examples
+from api.examples import PROBLEM_MEMBERS, add_examples
 from api.problems import MEDIA_TYPE, PROBLEMS
 
 _EVERYWHERE = ("validation_error", "rate_limited", "internal_error", "temporarily_unavailable")
@@ -24,6 +24,8 @@ _HEADERS: dict[int, dict[str, Any]] = {
     429: _RETRY_AFTER,
     503: _RETRY_AFTER,
 }
+
+_TEXT_OR_NULL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "title": "Problem",
@@ -48,6 +50,12 @@ PROBLEM_SCHEMA: dict[str, Any] = {
                 },
             },
         },
+        "order_id": {"type": "string", "format": "uuid", "description": "The order that was begun."},
+        "decline_code": {**_TEXT_OR_NULL, "description": "Why a payment was declined, in Stripe's words."},
+        "provider": {**_TEXT_OR_NULL, "description": "Who waits for the buyer: `stripe` or `manual`."},
+        "client_secret": {**_TEXT_OR_NULL, "description": "For the provider's library, in the browser."},
+        "transfer_reference": {**_TEXT_OR_NULL, "description": "What the buyer writes on a transfer."},
+        "skus": {"type": "array", "items": {"type": "string"}, "description": "The articles that it is about."},
     },
 }
 
@@ -98,7 +106,7 @@ def install(app: FastAPI) -> None:
                 tags=app.openapi_tags,
             )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schemas["Problem"] = PROBLEM_SCHEMA
+            schemas["Problem"] = PROBLEM_SCHEMA | {"examples": [_example("payment_failed")["value"]]}
             document["components"]["examples"] = {code: _example(code) for code in PROBLEMS}
             _add_what_any_request_may_cause(document)
             _tell_accepted_from_done(document)
@@ -113,8 +121,15 @@ def install(app: FastAPI) -> None:
 def _example(code: str) -> dict[str, Any]:
     status, title = PROBLEMS[code]
     kind = f"urn:everorder:problem:{code}"
-    problem = {"type": kind, "title": title, "status": status, "detail": title, "instance": "/v1/carts", "code": code}
-    return {"summary": title, "value": problem}
+    problem: dict[str, Any] = {
+        "type": kind,
+        "title": title,
+        "status": status,
+        "detail": title,
+        "instance": "/v1/carts",
+        "code": code,
+    }
+    return {"summary": title, "value": {**problem, **PROBLEM_MEMBERS.get(code, {})}}
 
 
 def _add_what_any_request_may_cause(document: dict[str, Any]) -> None:

@@ -113,6 +113,7 @@ class Wiring:
             "temporal_address": self.temporal_address,
             "ui_url": self.ui_url,
             "mailbox_url": self.mailbox_url,
+            "sandbox_url": self.sandbox_url,
             "service_token": self.service_token,
             "processes": dict(processes),
         }

@@ -59,6 +59,15 @@ async def test_every_model_has_an_example_that_is_valid(document: dict[str, Any]
             assert errors == []
 
 
+async def test_every_problem_has_an_example_that_is_valid(document: dict[str, Any]) -> None:
+    whole = {"$ref": "#/components/schemas/Problem", "components": document["components"]}
+    validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+    examples = {code: example["value"] for code, example in document["components"]["examples"].items()}
+    assert set(examples) == set(PROBLEMS)
+    assert {code for code, example in examples.items() if not validator.is_valid(example)} == set()
+    assert examples["payment_action_required"]["client_secret"]
+
+
 async def test_what_opens_what_is_documented(document: dict[str, Any]) -> None:
     paths = document["paths"]
     assert paths["/v1/carts/{cart_id}"]["get"]["security"] == [{"cart": []}, {"service": []}]

@@ -30,6 +30,7 @@ def test_description_has_exactly_what_the_contract_promises(tmp_path: Path) -> N
         "temporal_address": "127.0.0.1:7233",
         "ui_url": "http://127.0.0.1:8233",
         "mailbox_url": "http://127.0.0.1:8000/dev/mailbox",
+        "sandbox_url": wiring.sandbox_url,
         "service_token": token,
         "processes": {"postgres": 11, "api": 12},
     }
