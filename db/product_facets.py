@@ -9,8 +9,8 @@ from db.product_filters import (
     IN_CATEGORY,
     IN_STOCK,
     PRICED,
-    RANKED,
     SOLD_OUT,
+    UNRANKED,
     Condition,
     ProductFilter,
     in_turn,
@@ -100,7 +100,7 @@ def _looked_up(filters: list[Condition]) -> list[str]:
     """Find the words first, then each product in the list that it has to be in."""
     matching = f"ranked r CROSS JOIN LATERAL ({_LISTED}) l WHERE {in_turn(filters)}"
     return [
-        RANKED,
+        UNRANKED,
         "looked_at AS MATERIALIZED (SELECT product_id FROM ranked LIMIT 0)",
         f"found AS MATERIALIZED (SELECT l.product_id, l.category_id FROM {matching} LIMIT {MOST_COUNTED + 1})",  # noqa: S608 - as above
     ]

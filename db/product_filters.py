@@ -93,9 +93,9 @@ IN_STOCK = Condition(_STOCKED)
 """What may be backordered is in stock as well."""
 SOLD_OUT = Condition(_STOCKED, wanted=False)
 
-RANKED = """
+_MATCHING = """
 ranked AS MATERIALIZED (
-    SELECT product_id, CAST(ts_rank(words, query) * 1000000 AS bigint) AS rank
+    SELECT product_id, {rank} AS rank
     FROM (
         SELECT w.product_id, w.words, q.query
         FROM search_query(:text) AS q (query), product_words w
@@ -103,7 +103,10 @@ ranked AS MATERIALIZED (
         LIMIT :most_ranked
     ) matching
 )"""
+RANKED = _MATCHING.format(rank="CAST(ts_rank(words, query) * 1000000 AS bigint)")
 """What a search finds."""
+UNRANKED = _MATCHING.format(rank="0")
+"""The same where nobody asks what of it is more relevant."""
 
 
 def rare(conditions: Sequence[Condition], needed: str, few: int) -> tuple[list[str], str]:

@@ -25,6 +25,7 @@ from db.product_filters import (
     PRICED,
     RANKED,
     SOLD_OUT,
+    UNRANKED,
     Condition,
     ProductFilter,
     in_turn,
@@ -155,7 +156,8 @@ def _statement(shape: _Shape, near: int, few: int, far: int) -> TextClause:
 def _looked_up(order: _Order, shape: _Shape) -> list[str]:
     """Find the words first, then each product in the list that it has to be in."""
     source = f"ranked r CROSS JOIN LATERAL ({_listed(order, shape)}) l"
-    return [RANKED, f"page AS ({_page(order, source, [*_later(shape, order), in_turn(_filters(shape, order))])})"]
+    ranked = RANKED if shape.sort is ProductSort.RELEVANCE else UNRANKED
+    return [ranked, f"page AS ({_page(order, source, [*_later(shape, order), in_turn(_filters(shape, order))])})"]
 
 
 def _narrowed(order: _Order, shape: _Shape, near: int, few: int, far: int) -> list[str]:

@@ -1,7 +1,7 @@
 """Changes of tables that are in use, for which no checkout waits longer than a moment.
 
-All but `take` run outside a transaction (`op.get_context().autocommit_block()`): they wait for whoever has one open,
-nobody waits for them, and each can be interrupted at any point and begun anew.
+All but `take` and `hold_writers` run outside a transaction (`op.get_context().autocommit_block()`): they wait for
+whoever has one open, nobody waits for them, and each can be interrupted at any point and begun anew.
 """
 
 from alembic import op
@@ -13,6 +13,14 @@ def take(*tables: str) -> None:
     Whoever reads one and waits for another that was changed already would have us wait in a circle.
     """
     op.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
+
+
+def hold_writers(*tables: str) -> None:
+    """Have writers of tables wait, and no reader, before the first trigger is put on one of them.
+
+    All within a moment, in the order in which an edit of a product writes: see `take`.
+    """
+    op.execute(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE")
 
 
 def make_index(kind: str, name: str, columns: str) -> None:

@@ -74,7 +74,7 @@ class ProductWords(SQLModel, table=True):
 
 
 class KnownWord(SQLModel, table=True):
-    """A word that some product is or was found by.
+    """A word that some product is or was found by; of one with digits only what is before them, and a 0.
 
     With those that are `named`, in a title or as a vendor, a mistyped word is compared.
     """

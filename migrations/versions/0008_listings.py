@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from migrations.online import hold_writers
+
 revision = "0008"
 down_revision = "0007"
 
@@ -104,9 +106,10 @@ SET plan_cache_mode = force_custom_plan AS $$
         SELECT unnest(tsvector_to_array(to_tsvector('product_words', p.title || ' ' || p.vendor))) AS word, true AS named
         FROM products p WHERE p.id = ANY (changed) AND p.status = 'active'
         UNION
-        SELECT unnest(tsvector_to_array(w.words)), false FROM product_words w WHERE w.product_id = ANY (changed)
+        SELECT coalesce(substring(word FROM '^([^0-9]+)[0-9]') || '0', word), false
+        FROM product_words w, unnest(tsvector_to_array(w.words)) AS t (word) WHERE w.product_id = ANY (changed)
     ) t
-    WHERE t.word !~ '[0-9]' AND length(t.word) BETWEEN 3 AND 40
+    WHERE t.word ~ '^[^0-9]+0?$' AND length(t.word) BETWEEN 3 AND 40 AND (NOT t.named OR t.word !~ '0')
       AND NOT EXISTS (SELECT FROM known_words n WHERE n.word = t.word AND n.named >= t.named)
     GROUP BY t.word
     ORDER BY t.word
@@ -242,30 +245,50 @@ $$
 """
 
 
+# What has digits is looked for as it is written, which is how a SKU begins, or by its parts. Only its last part may be a
+# beginning: very many words begin with what most SKUs begin with. Of other words all may be.
+#
 # A word that no product has is taken for a slip of the most similar one that a title or vendor has. In this order, the
 # first known word that is not before it begins with it, or none does. The planner would rather read all known words.
-_SEARCH_QUERY = """
-CREATE FUNCTION search_query(typed text) RETURNS tsquery LANGUAGE sql STABLE
+_SEARCH_QUERY = (
+    """
+CREATE FUNCTION intended(typed text) RETURNS text LANGUAGE sql STABLE
 SET pg_trgm.similarity_threshold = 0.25
 SET enable_seqscan = off AS $$
-    SELECT coalesce(string_agg(lexeme(coalesce(nearest, word)) || ':*', ' & '), '')::tsquery
-    FROM (
-        SELECT t.word, CASE WHEN length(t.word) BETWEEN 3 AND 40 AND t.word !~ '[0-9]' AND NOT coalesce((
-            SELECT starts_with(k.word, t.word) FROM known_words k WHERE k.word ~>=~ t.word ORDER BY k.word USING ~<~ LIMIT 1
-        ), false) THEN (
-            SELECT k.word FROM known_words k WHERE k.named AND k.word % t.word
-            ORDER BY similarity(k.word, t.word) DESC, k.word
-            LIMIT 1
-        ) END AS nearest
-        FROM unnest(tsvector_to_array(to_tsvector('product_words', typed))) AS t (word)
-        LIMIT 16
-    ) words
+    SELECT CASE WHEN length(typed) BETWEEN 3 AND 40 AND NOT coalesce((
+        SELECT starts_with(k.word, typed) FROM known_words k WHERE k.word ~>=~ typed ORDER BY k.word USING ~<~ LIMIT 1
+    ), false) THEN coalesce((
+        SELECT k.word FROM known_words k WHERE k.named AND k.word % typed
+        ORDER BY similarity(k.word, typed) DESC, k.word
+        LIMIT 1
+    ), typed) ELSE typed END
 $$
-"""
+""",
+    """
+CREATE FUNCTION search_query(typed text) RETURNS tsquery LANGUAGE sql STABLE AS $$
+    SELECT coalesce(string_agg(CASE
+        WHEN piece ~ '[0-9]' THEN
+            '(' || lexeme(lower(piece)) || ':* | ' || (
+                SELECT string_agg(lexeme(word) || CASE WHEN is_last THEN ':*' ELSE '' END, ' & ')
+                FROM (
+                    SELECT lexeme AS word, max(p) = max(max(p)) OVER () AS is_last
+                    FROM unnest(to_tsvector('product_words', piece)), unnest(positions) AS p GROUP BY lexeme
+                ) parts
+            ) || ')'
+        ELSE (
+            SELECT string_agg(lexeme(intended(word)) || ':*', ' & ')
+            FROM unnest(tsvector_to_array(to_tsvector('product_words', piece))) AS t (word)
+        )
+    END, ' & '), '')::tsquery
+    FROM (SELECT piece FROM regexp_split_to_table(typed, '\\s+') AS t (piece) LIMIT 16) pieces
+$$
+""",
+)
 
 
 def upgrade() -> None:
     """Make empty tables, then the triggers: products are written into them from now on, the others by 0009."""
+    hold_writers("products", "variants", "prices", "categories", "stock_levels")
     for extension in ("pg_trgm", "unaccent"):
         op.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
     op.create_table(
@@ -310,7 +333,7 @@ def upgrade() -> None:
         *_TRIGGER_FUNCTIONS,
         *_triggers(),
         _PRODUCTS_WITH,
-        _SEARCH_QUERY,
+        *_SEARCH_QUERY,
     )
     for statement in (*of_products, *_BACK_IN_STOCK):
         connection.exec_driver_sql(statement)

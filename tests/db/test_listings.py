@@ -192,3 +192,16 @@ async def test_a_word_of_a_description_is_not_taken_for_a_slip_of_one_in_a_title
 async def test_a_draft_is_not_found(shop: Shop) -> None:
     await shop.product("MUG", title="Mug", status="draft")
     assert await looked_for(shop, "mug") == []
+
+
+@pytest.mark.parametrize("typed", ["alpina", "alpina-7", "ALPINA-70/X", "alpina-7 mug"])
+async def test_what_a_sku_begins_with_is_not_taken_for_a_slip_of_a_word(shop: Shop, typed: str) -> None:
+    mug = await shop.product("ALPINA-70/X", title="Mug")
+    await shop.product("OTHER", title="Alpine bowl")
+    assert await looked_for(shop, typed) == [mug]
+
+
+async def test_a_number_behind_a_word_is_found_by_how_it_begins(shop: Shop) -> None:
+    cable = await shop.product("ONE", title="Cable usb-312")
+    await shop.product("TWO", title="Cable usb-4")
+    assert await looked_for(shop, "usb-31") == [cable]

@@ -110,3 +110,29 @@ async def test_a_long_read_makes_the_migration_wait_and_nobody_else_for_long(old
     assert await broken(shop) == {}
     assert len(reads.took) > 50
     assert max(reads.took) < _LONGEST_WAIT
+
+
+async def test_editors_of_products_and_the_migration_do_not_wait_for_each_other_in_a_circle(
+    old: str, shop: Shop
+) -> None:
+    edits = 0
+
+    async def edit() -> None:
+        nonlocal edits
+        connection = await asyncpg.connect(old)
+        try:
+            while True:
+                async with connection.transaction():
+                    await connection.execute("UPDATE products SET title = title || '!' WHERE slug = 'p-7'")
+                    await connection.execute("UPDATE variants SET title = title || '!' WHERE sku = 'p-7'")
+                    await connection.execute("UPDATE prices SET amount = amount + 1 WHERE sku = 'p-7'")
+                edits += 1
+        finally:
+            connection.terminate()
+
+    editing = asyncio.create_task(edit())
+    await asyncio.to_thread(migrations.upgrade, old)
+    assert not editing.done()
+    editing.cancel()
+    assert edits > 10
+    assert await broken(shop) == {}
