@@ -102,7 +102,7 @@ def _asked(body: NewShipment, caller: Caller, request_id: UUID) -> Ship:
         actor=caller.actor,
         carrier=body.carrier,
         tracking_number=body.tracking_number,
-        lines=tuple(ShippedLine(line.line_id, line.quantity) for line in body.lines),
+        lines=tuple(ShippedLine(line.line_id, line.quantity) for line in body.lines or ()),
         shipment_id=request_id,
     )
 

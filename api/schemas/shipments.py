@@ -21,9 +21,9 @@ class NewShipmentLine(Input):
 
 
 class NewShipment(Input):
-    """What leaves the house, and with whom. No lines: all that is left."""
+    """What leaves the house, and with whom. Without `lines` it is all that is left; an empty list is a mistake."""
 
-    lines: Annotated[tuple[NewShipmentLine, ...], Field(max_length=MOST_LINES)] = ()
+    lines: Annotated[tuple[NewShipmentLine, ...], Field(min_length=1, max_length=MOST_LINES)] | None = None
     carrier: _Carrier = ""
     tracking_number: _Tracking = ""
 

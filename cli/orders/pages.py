@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from cli.orders.desk import OrderFile
 from contracts.orders import order_workflow_id
@@ -13,12 +13,17 @@ from domain.money import Money
 _MOMENT = "%Y-%m-%d %H:%M:%S"
 
 
+def whole(name: str) -> Column:
+    """Head a column of what is copied from the page: where it is too narrow, the rest goes into the next line."""
+    return Column(name, overflow="fold")
+
+
 def print_list(orders: Sequence[OrderView], console: Console) -> None:
     """Print one line an order."""
     if not orders:
         console.print("no orders")
         return
-    table = Table("number", "status", "payment", "total", "created (UTC)", "id")
+    table = Table("number", "status", "payment", "total", "created (UTC)", whole("id"))
     for order in orders:
         flag = " [bold red]needs operator[/]" if order.needs_operator else ""
         table.add_row(
@@ -62,7 +67,7 @@ def _print_summary(file: OrderFile, console: Console) -> None:
 
 
 def _print_lines(order: OrderView, console: Console) -> None:
-    table = Table("SKU", "title")
+    table = Table(whole("SKU"), "title")
     for name in ("quantity", "unit price", "total"):
         table.add_column(name, justify="right")
     for line in order.lines:
@@ -75,7 +80,7 @@ def _print_lines(order: OrderView, console: Console) -> None:
 
 
 def _print_timeline(file: OrderFile, console: Console) -> None:
-    table = Table("at (UTC)", "event", "to", "by", "reason")
+    table = Table("at (UTC)", whole("event"), "to", whole("by"), "reason")
     for event in file.timeline:
         reason = ": ".join(part for part in (event.reason, event.note) if part)
         table.add_row(f"{event.at:{_MOMENT}}", event.type, event.target, event.actor, reason)
@@ -86,7 +91,7 @@ def _print_operations(file: OrderFile, console: Console) -> None:
     if not file.operations:
         console.print("no payment was asked for")
         return
-    table = Table("payment operation", "amount", "state", "code", "at the provider")
+    table = Table("payment operation", "amount", "state", whole("code"), whole("at the provider"))
     for one in file.operations:
         name = f"{one.operation} {one.attempt}"
         table.add_row(name, str(one.amount), one.state, one.code or "", one.reference or "")

@@ -262,6 +262,7 @@ async def test_warehouse_ships_in_two_parts_and_delivers_each(
     buyer = await ready_buyer(client, world.shop, stock=10)
     order = body(await buyer.check_out(), 201)
     path, warehouse = f"/v1/orders/{order['id']}/shipments", await people.staff(Role.WAREHOUSE)
+    problem(await client.post(path, headers=warehouse.headers, json={"lines": []}), 422, "validation_error")
     support = await people.staff(Role.SUPPORT)
     one = [{"line_id": order["lines"][0]["line_id"], "quantity": 1}]
     parcel = {"lines": one, "carrier": "DHL", "tracking_number": "JD014600003"}

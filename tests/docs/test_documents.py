@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.docs import PARTS, renewed
+from sandbox.cards import CARDS
 from tests.docs.documents import DOCUMENTS, ROOT, anchors, links
 
 _NAMED_TESTS = re.compile(r"\[[^\]]+\]\((?P<file>[^)]*tests/[^)]+\.py)\)(?P<tests>(?:,? *`test_\w+`)+)")
@@ -59,6 +60,11 @@ def test_every_point_of_the_page_on_security_names_tests_but_the_one_that_has_no
     points = [part for part in parts if part.startswith("API")]
     assert len(points) == 10
     assert [part.partition(":")[0] for part in points if not _NAMED_TESTS.search(part)] == ["API7"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_cards_to_try_it_with_are_known_to_the_sandbox(document: Path) -> None:
+    assert set(re.findall(r"\bpm_card_\w+", document.read_text(encoding="utf-8"))) - set(CARDS) == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
