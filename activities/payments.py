@@ -39,7 +39,7 @@ from db.payments import Books, Operation
 from domain.captures import CapturePolicy
 from domain.declines import DeclineKind, kind_of
 from domain.money import Money
-from domain.order_ids import provider_key
+from domain.order_ids import operation_of, provider_key
 from domain.payment_methods import METHOD_UNAVAILABLE, provider_of
 from domain.provider_payments import (
     ProviderPayment,
@@ -162,7 +162,7 @@ class PaymentActivities(contract.PaymentActivities):
         return PaymentLookedUp(approved, disputed=payment.disputed, finding=_finding(payment, books))
 
     async def _failed_late(self, payment: ProviderPayment) -> bool:
-        keys = [one.key for one in payment.refunds if one.key and one.state is RefundState.FAILED]
+        keys = [operation_of(one.key) for one in payment.refunds if one.key and one.state is RefundState.FAILED]
         if not keys:
             return False
         async with self._statements() as session:

@@ -2,7 +2,7 @@
 
 from activities.ports import PaymentProvider
 from domain.money import Money
-from domain.order_ids import operation_of
+from domain.order_ids import same_refund
 from domain.provider_payments import ProviderPayment, ProviderRefund, ProviderRefusedError, RefundState
 
 
@@ -28,6 +28,6 @@ async def give_back(provider: PaymentProvider, key: str, payment: ProviderPaymen
 
 def refund_of(payment: ProviderPayment, key: str) -> ProviderRefund | None:
     """Find the refund of an operation; of several, which an operation that fails and is tried again has, a live one."""
-    mine = [one for one in payment.refunds if one.key and operation_of(one.key) == operation_of(key)]
+    mine = [one for one in payment.refunds if one.key and same_refund(key, one.key)]
     live = [one for one in mine if one.state is not RefundState.FAILED]
     return next(reversed(live or mine), None)

@@ -16,7 +16,7 @@ from contracts.payments import PaymentReversed, Reversal
 from db import payments, refunds
 from db.engine import Sessions, single_statements
 from db.payments import Operation
-from domain.order_ids import operation_key, provider_key
+from domain.order_ids import operation_key, provider_key, refund_key
 from domain.provider_payments import (
     ProviderCapture,
     ProviderPayment,
@@ -128,11 +128,12 @@ class Reversals:
             ProviderUnavailableError: the outcome is unknown.
         """
         state = RefundState.SUCCEEDED
-        known = refund_of(payment, operation.key)
+        key = provider_key(refund_key(operation.key, operation.refund_id), activity.info().attempt)
+        known = refund_of(payment, key)
         amount = min(operation.amount.amount, payment.captured - payment.refunded)
         try:
             if known or amount > 0:
-                state = (await give_back(provider, self._key(operation), payment, amount)).state
+                state = (await give_back(provider, key, payment, amount)).state
         except ProviderRefusedError as refused:
             payment = await provider.find(payment.reference)
             if payment.refunded < payment.captured:

@@ -19,7 +19,7 @@ from models.payments import PaymentOperationKind, PaymentOperationState
 
 COLUMNS = """
 o.key, o.order_id, o.operation, o.attempt, o.n, o.amount, o.currency, o.provider, o.provider_reference, o.state, o.code,
-EXISTS (SELECT FROM payment_operations u
+o.refund_id, EXISTS (SELECT FROM payment_operations u
         WHERE u.order_id = o.order_id AND u.attempt = o.attempt AND u.operation IN ('void', 'refund')
           AND u.refund_id IS NULL AND NOT (u.operation = 'void' AND EXISTS (
               SELECT FROM orders c WHERE c.id = o.order_id AND c.cancelled_amount > 0 AND c.captured_amount > 0
@@ -185,6 +185,8 @@ class Operation:
     """It was written just now: nobody has asked the provider yet."""
     undone: bool
     """Its money was given back since, or is being given back."""
+    refund_id: UUID | None = None
+    """The refund that it carries out, where it is one of an order that stands."""
 
 
 async def start(
@@ -342,4 +344,5 @@ def operation(row: Any) -> Operation:
         code=row.code,
         fresh=row.fresh,
         undone=row.undone,
+        refund_id=row.refund_id,
     )

@@ -5,6 +5,8 @@ from uuid import UUID, uuid5
 _STUBBORN = 3
 """Tries with one idempotency key."""
 
+_REST = "rest"
+
 PAYMENT_OPERATIONS = ("authorise", "capture", "void", "refund")
 
 
@@ -21,7 +23,7 @@ def operation_key(order: UUID, operation: str, attempt: int) -> str:
 def operation_of(key: str) -> str:
     """Return the name of the operation that a request's key belongs to.
 
-    A fourth part tells the tries of one operation apart for the provider, and is no part of its name.
+    What follows tells refunds, and the tries of one operation, apart for the provider, and is no part of its name.
     """
     return ":".join(key.split(":")[:3])
 
@@ -32,3 +34,28 @@ def provider_key(key: str, tries: int) -> str:
     A provider may save a failure under a key and replay it for ever.
     """
     return key if tries <= _STUBBORN else f"{key}:{tries}"
+
+
+def refund_key(key: str, refund: UUID | None) -> str:
+    """Name a refund to a provider: its operation's key, and which refund it is.
+
+    A database that was restored from an older copy numbers its next operation as one that it has lost: the provider
+    must not take the one for the other. None: the rest of a payment, which is given back once whoever begins it.
+    """
+    return f"{key}:{refund or _REST}"
+
+
+def same_refund(mine: str, known: str) -> bool:
+    """Tell whether two requests are about one refund, but for their tries; a key may not say which refund it is of."""
+    return operation_of(mine) == operation_of(known) and _refund_of(known) in {None, _refund_of(mine)}
+
+
+def refund_name(key: str) -> str:
+    """Return what a provider keeps of a refund's key: all but the try."""
+    refund = _refund_of(key)
+    return f"{operation_of(key)}:{refund}" if refund else operation_of(key)
+
+
+def _refund_of(key: str) -> str | None:
+    fourth = key.split(":")[3:4]
+    return fourth[0] if fourth and not fourth[0].isdecimal() else None

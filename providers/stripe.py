@@ -9,7 +9,7 @@ from uuid import UUID
 import stripe
 
 from domain.money import Money
-from domain.order_ids import operation_of
+from domain.order_ids import operation_of, refund_name
 from domain.provider_payments import (
     ProviderPayment,
     ProviderPaymentState,
@@ -204,7 +204,7 @@ class StripeProvider:
             ProviderUnavailableError: the outcome is unknown.
         """
         refunding = self._refunds.create_async(
-            {"payment_intent": reference, "amount": amount.amount, "metadata": {"key": operation_of(key)}},
+            {"payment_intent": reference, "amount": amount.amount, "metadata": {"key": refund_name(key)}},
             {"idempotency_key": key},
         )
         return reading.refund(await self._ask(refunding))
