@@ -62,7 +62,7 @@ class Resources:
         self.writes = async_sessionmaker(engine, class_=WriteSession, expire_on_commit=False, autoflush=False)
         self.sessions = create_sessions(engine)
         self.statements = single_statements(self.sessions)
-        self.single_reads = Reads(engine)
+        self.single_reads = Reads(engine, settings.database_pool_size)
         self.payment_events = PaymentEventDesk(self.sessions, orders, settings.hold)
         self.keyring = Keyring(self.sessions, settings.secret)
         self.draining = False

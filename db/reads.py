@@ -1,38 +1,63 @@
-"""Reads that are one statement: straight on the driver, without a transaction and what a session costs."""
+"""Reads that are one statement: straight on the driver, without a transaction and what a session and its pool cost."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Dialect, TextClause
+from sqlalchemy import Dialect, TextClause, event
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.util import await_only
 
 _DIALECT: Dialect = asyncpg.dialect()  # type: ignore[no-untyped-call] # it has no types
 
+_FAREWELL = 2.0
+"""Seconds that a server has to hear that a connection is over."""
+
 
 class Reads:
-    """Runs statements on connections of an engine. Each sees the database as it is when it begins, and takes no lock.
+    """Runs statements on connections of its own. Each sees the database as it is when it begins, and takes no lock.
 
-    A page of products is read hundreds of times a second: a session would cost more than PostgreSQL does.
+    A page of products is read hundreds of times a second: a session would cost more than PostgreSQL does. Connections
+    are an engine's, taken out of its pool for good, at most `most` of them, and closed when it is disposed of.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, most: int) -> None:
         self._engine = engine
+        self._turns = asyncio.Semaphore(most)
+        self._idle: list[Any] = []
+        event.listen(engine.sync_engine, "engine_disposed", self._close)
 
     async def fetch(self, statement: TextClause, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """Return the rows of a statement."""
         sql, names = _compiled(statement)
-        connection = await self._engine.raw_connection()
-        try:
-            driver: Any = connection.driver_connection
-            rows: Sequence[Sequence[Any]] = await driver.fetch(sql, *(values[name] for name in names))
-        except BaseException:
-            connection.invalidate()  # it may be in the middle of an answer that nobody waits for any more
-            raise
-        finally:
-            connection.close()
+        async with self._turns:
+            driver = await self._connection()
+            try:
+                rows: Sequence[Sequence[Any]] = await driver.fetch(sql, *(values[name] for name in names))
+            except BaseException:
+                driver.terminate()  # it may be in the middle of an answer that nobody waits for any more
+                raise
+            self._idle.append(driver)
         return rows
+
+    async def _connection(self) -> Any:
+        """Return the connection that was used last; one that the server has closed is forgotten."""
+        while self._idle:
+            driver = self._idle.pop()
+            if not driver.is_closed():
+                return driver
+        taken = await self._engine.raw_connection()
+        driver = taken.driver_connection
+        taken.detach()
+        return driver
+
+    def _close(self, _engine: object) -> None:
+        while self._idle:
+            with suppress(TimeoutError, OSError):  # it is aborted then
+                await_only(self._idle.pop().close(timeout=_FAREWELL))
 
 
 Reader = AsyncSession | Reads

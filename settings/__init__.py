@@ -44,7 +44,12 @@ class Settings(BaseSettings):
     temporal_tls_ca: str = Field(default="", description="File of the authority that signed Temporal's certificate.")
     temporal_tls_cert: str = Field(default="", description="File of our certificate, for mutual TLS.")
     temporal_tls_key: str = Field(default="", description="File of our certificate's private key.")
-    database_pool_size: int = Field(default=10, ge=1, le=500, description="Connections a process keeps at most.")
+    database_pool_size: int = Field(
+        default=10,
+        ge=1,
+        le=500,
+        description="Connections a process keeps at most; an API process as many again for reads of the catalogue.",
+    )
     worker_patience: float = Field(
         default=120.0,
         ge=0,
