@@ -1,6 +1,7 @@
 """Facets: of what kinds the products are that somebody looks for, counted in one statement that writes their JSON."""
 
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import TextClause, text
 
@@ -63,13 +64,14 @@ FROM (
 
 async def count(reader: Reader, wanted: ProductFilter) -> str:
     """Count the products that match everything asked for, by category below, attribute, price and stock: JSON."""
-    values = wanted.values() | {"most_ranked": MOST_COUNTED + 1}
-    [[counted]] = await fetch(reader, _statement(*_shape(wanted)), values)
+    [[counted]] = await fetch(reader, *asked(wanted))
     return str(counted)
 
 
-def _shape(wanted: ProductFilter) -> tuple[bool, bool, bool, bool | None]:
-    return wanted.text is not None, wanted.priced, wanted.attributes is not None, wanted.in_stock
+def asked(wanted: ProductFilter) -> tuple[TextClause, dict[str, Any]]:
+    """Return the statement that counts, and its parameters."""
+    statement = _statement(wanted.text is not None, wanted.priced, wanted.attributes is not None, wanted.in_stock)
+    return statement, wanted.values() | {"most_ranked": MOST_COUNTED + 1}
 
 
 @lru_cache(maxsize=64)

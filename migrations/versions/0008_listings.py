@@ -245,8 +245,8 @@ $$
 """
 
 
-# What has digits is looked for as it is written, which is how a SKU begins, or by its parts. Only its last part may be a
-# beginning: very many words begin with what most SKUs begin with. Of other words all may be.
+# What has digits is looked for as it is written, which is how a SKU begins, or by its parts. These are not beginnings of
+# words, unlike other words: very many begin with what most SKUs begin with.
 #
 # A word that no product has is taken for a slip of the most similar one that a title or vendor has. In this order, the
 # first known word that is not before it begins with it, or none does. The planner would rather read all known words.
@@ -269,11 +269,8 @@ CREATE FUNCTION search_query(typed text) RETURNS tsquery LANGUAGE sql STABLE AS 
     SELECT coalesce(string_agg(CASE
         WHEN piece ~ '[0-9]' THEN
             '(' || lexeme(lower(piece)) || ':* | ' || (
-                SELECT string_agg(lexeme(word) || CASE WHEN is_last THEN ':*' ELSE '' END, ' & ')
-                FROM (
-                    SELECT lexeme AS word, max(p) = max(max(p)) OVER () AS is_last
-                    FROM unnest(to_tsvector('product_words', piece)), unnest(positions) AS p GROUP BY lexeme
-                ) parts
+                SELECT string_agg(lexeme(word), ' & ') || CASE count(*) WHEN 1 THEN ':*' ELSE '' END
+                FROM unnest(tsvector_to_array(to_tsvector('product_words', piece))) AS t (word)
             ) || ')'
         ELSE (
             SELECT string_agg(lexeme(intended(word)) || ':*', ' & ')
