@@ -7,7 +7,7 @@ from contracts.payments import AuthorisePayment
 from db import payments
 from db.engine import Sessions, single_statements
 from db.payments import Operation
-from domain.provider_payments import ProviderRefusedError
+from domain.provider_payments import ProviderPayment, ProviderRefusedError
 from models.payments import PaymentOperationKind
 
 
@@ -25,17 +25,25 @@ class KeptMethods:
     def __init__(self, sessions: Sessions) -> None:
         self._statements = single_statements(sessions)
 
-    async def means(self, provider: PaymentProvider, operation: Operation, request: AuthorisePayment) -> Means:
+    async def means(
+        self,
+        provider: PaymentProvider,
+        operation: Operation,
+        request: AuthorisePayment,
+        standing: ProviderPayment | None = None,
+    ) -> Means:
         """Tell what to pay with: the method as it was offered, or, without the buyer, the one that is kept for them.
 
         A provider takes a method twice only for the customer it is kept for, and a method that was declined is not
-        kept by itself. So it is left with the customer of the attempt before; where its bank does not allow that, the
-        payment itself will tell.
+        kept by itself. So it is left with the customer of the attempt before (of the payment that is `standing`, where
+        one is known); where its bank does not allow that, the payment itself will tell.
 
         Raises:
             ProviderUnavailableError: it is not known now.
         """
-        buyer = await self._earlier_buyer(provider, operation) if request.off_session else None
+        buyer = None
+        if request.off_session:
+            buyer = standing.buyer if standing else await self._earlier_buyer(provider, operation)
         if buyer is None:
             return Means(request.payment_method)
         if saved := [one.reference for one in await provider.saved_methods(buyer)]:

@@ -71,6 +71,10 @@ class PaymentActivities(contract.PaymentActivities):
     @activity.defn(name="payments.authorise")
     async def authorise(self, request: AuthorisePayment) -> PaymentAnswer:
         """Authorise once. A decline is an answer."""
+        return await self.authorise_beside(None, request)
+
+    async def authorise_beside(self, standing: ProviderPayment | None, request: AuthorisePayment) -> PaymentAnswer:
+        """Authorise once, knowing the payment that stands already and whose buyer pays again, if one does."""
         async with _provider_step():
             operation = await self._begin(request, provider_of(request.payment_method))
             if operation.state not in {State.STARTED, State.ACTION_REQUIRED}:
@@ -78,14 +82,16 @@ class PaymentActivities(contract.PaymentActivities):
             if operation.reference is None and not self._providers.offers(request.payment_method):
                 return await self._finish(operation, State.DECLINED, METHOD_UNAVAILABLE)
             try:
-                payment = await self._authorise(operation, request)
+                payment = await self._authorise(operation, request, standing)
             except ProviderRefusedError as refused:
                 return await self._finish(operation, State.DECLINED, refused.code)
             if payment is None:
                 return await self._overtaken(operation)
             return await self._conclude_authorisation(operation, payment)
 
-    async def _authorise(self, operation: Operation, request: AuthorisePayment) -> ProviderPayment | None:
+    async def _authorise(
+        self, operation: Operation, request: AuthorisePayment, standing: ProviderPayment | None
+    ) -> ProviderPayment | None:
         """Create the payment, note its reference, then confirm it; or look up what an earlier try has done.
 
         None: the operation was finished or fenced before the reference could be noted.
@@ -95,7 +101,7 @@ class PaymentActivities(contract.PaymentActivities):
             found = await provider.find(reference)
             if found.state is not ProviderPaymentState.PREPARED:
                 return found
-        means = await self._kept.means(provider, operation, request)
+        means = await self._kept.means(provider, operation, request, standing)
         if reference is None:
             prepared = await provider.prepare(
                 _key(operation), operation.order_id, operation.amount, buyer=means.buyer, keep=request.keep

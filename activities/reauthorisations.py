@@ -11,15 +11,13 @@ from activities.providers import PaymentProviders
 from activities.refusals import refusals
 from activities.reversals import Reversals
 from contracts import reauthorisations as contract
-from contracts.failures import refusal
 from contracts.orders import OrderSnapshot
 from contracts.payments import AuthorisePayment, PaymentAnswer, PaymentDecision
 from contracts.reauthorisations import NoteReauthorisation, Reauthorise
-from db import notifications, order_log, orders, payments, reauthorisations
+from db import notifications, order_log, orders, reauthorisations
 from db.engine import Sessions, single_statements
 from db.reauthorisations import Replacement
 from domain.order_states import EventType
-from models.payments import PaymentOperationKind as Kind
 
 
 class ReauthorisationActivities(contract.ReauthorisationActivities):
@@ -51,12 +49,10 @@ class ReauthorisationActivities(contract.ReauthorisationActivities):
 
         It becomes the order's attempt last: a crash before that finds the same two attempts again.
         """
-        async with self._statements() as session:
-            current = await payments.find(session, request.order_id, Kind.AUTHORISE, replacement.current)
-        if current is None or current.reference is None:
-            raise refusal("payment_abandoned", "There is no reservation to take the place of.")
-        old = await self._providers.named(current.provider).find(current.reference)
-        answer = await self._payments.authorise(
+        current = replacement.current
+        old = await self._providers.named(current.provider).find(current.reference or "")
+        answer = await self._payments.authorise_beside(
+            old,
             AuthorisePayment(
                 request.order_id,
                 replacement.next,
@@ -64,7 +60,7 @@ class ReauthorisationActivities(contract.ReauthorisationActivities):
                 request.payment_method or old.method or replacement.payment_method,
                 keep=True,
                 off_session=request.payment_method is None,
-            )
+            ),
         )
         if answer.decision is not PaymentDecision.APPROVED:
             await self._reversals.reverse(request.order_id, replacement.next)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.captures import CapturePolicy
 from domain.money import Money
 from domain.order_ids import operation_key
-from domain.payment_methods import provider_of
+from domain.payment_methods import AWAITING_TRANSFER, provider_of
 from models.payments import PaymentOperationKind, PaymentOperationState
 
 COLUMNS = """
@@ -123,7 +123,7 @@ RETURNING key
 
 _ACTION = text("""
 SELECT p.provider, p.code, p.client_secret,
-       CASE WHEN p.code = 'awaiting_transfer' THEN p.provider_reference END AS transfer_reference
+       CASE WHEN p.code = :awaiting_transfer THEN p.provider_reference END AS transfer_reference
 FROM payment_operations p JOIN orders o ON o.id = p.order_id AND o.payment_attempt = p.attempt
 WHERE p.order_id = :order_id AND p.operation = 'authorise' AND p.state = 'action_required'
 """)
@@ -286,7 +286,8 @@ class BuyersAction:
 
 async def action_of(session: AsyncSession, order_id: UUID) -> BuyersAction | None:
     """Return what an order's latest payment waits for; None when it waits for nothing."""
-    row = (await session.execute(_ACTION, {"order_id": order_id})).one_or_none()
+    values = {"order_id": order_id, "awaiting_transfer": AWAITING_TRANSFER}
+    row = (await session.execute(_ACTION, values)).one_or_none()
     return None if row is None else BuyersAction(*row)
 
 

@@ -6,23 +6,24 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db import payments
+from db.payments import Operation
 from domain.money import Money
 
 # An attempt that was begun and not concluded is gone on with; one that was declined is followed by the next.
-_PLAN = text("""
-SELECT o.payment_attempt AS current, o.payment_method, o.currency,
-       o.total_amount - o.captured_amount AS rest,
+_PLAN = text(f"""
+SELECT {payments.COLUMNS}, false AS fresh, r.payment_method, r.total_amount - r.captured_amount AS rest,
        coalesce(
            (SELECT min(p.attempt) FROM payment_operations p
-             WHERE p.order_id = o.id AND p.operation = 'authorise' AND p.attempt > o.payment_attempt
+             WHERE p.order_id = r.id AND p.operation = 'authorise' AND p.attempt > r.payment_attempt
                AND p.state IN ('started', 'succeeded')),
-           (SELECT max(p.attempt) + 1 FROM payment_operations p WHERE p.order_id = o.id AND p.operation = 'authorise')
+           (SELECT max(p.attempt) + 1 FROM payment_operations p WHERE p.order_id = r.id AND p.operation = 'authorise')
        ) AS next
-FROM orders o JOIN payment_operations a
-  ON a.order_id = o.id AND a.operation = 'authorise' AND a.attempt = o.payment_attempt AND a.state = 'succeeded'
-WHERE o.id = :order_id AND o.status IN ('placed', 'fulfilling') AND o.capture_policy = 'shipment'
-  AND o.captured_amount < o.total_amount
-""")
+FROM orders r JOIN payment_operations o
+  ON o.order_id = r.id AND o.operation = 'authorise' AND o.attempt = r.payment_attempt AND o.state = 'succeeded'
+WHERE r.id = :order_id AND r.status IN ('placed', 'fulfilling') AND r.capture_policy = 'shipment'
+  AND r.captured_amount < r.total_amount
+""")  # noqa: S608 - the columns are a constant
 
 _SWITCH = text("""
 UPDATE orders SET payment_attempt = :next, updated_at = now(),
@@ -39,9 +40,9 @@ SELECT coalesce(max(attempt), 0) FROM payment_operations WHERE order_id = :order
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """The attempt that reserves an order's money, and the one that is to reserve the rest of it anew."""
+    """The authorisation that reserves an order's money, and the attempt that is to reserve the rest of it anew."""
 
-    current: int
+    current: Operation
     payment_method: str
     next: int
     rest: Money
@@ -52,7 +53,7 @@ async def plan(session: AsyncSession, order_id: UUID) -> Replacement | None:
     row = (await session.execute(_PLAN, {"order_id": order_id})).one_or_none()
     if row is None:
         return None
-    return Replacement(row.current, row.payment_method or "", row.next, Money(row.rest, row.currency))
+    return Replacement(payments.operation(row), row.payment_method or "", row.next, Money(row.rest, row.currency))
 
 
 async def switch(
@@ -61,7 +62,7 @@ async def switch(
     """Make the next attempt the one that shipments capture from. False: it is, or the order has gone on otherwise."""
     values = {
         "order_id": order_id,
-        "current": replacement.current,
+        "current": replacement.current.attempt,
         "next": replacement.next,
         "payment_method": payment_method,
     }

@@ -213,10 +213,11 @@ class Payment:
         What is on its way back is looked up ever more seldom, or when something is said of it; the goods wait for
         nothing.
         """
-        progress, pause = self._progress, _FIRST_PAUSE
+        progress, pause, let_go = self._progress, _FIRST_PAUSE, False
         while await self._reverse() is Reversal.UNDER_WAY:
-            if progress.stands(OrderStatus.CANCELLING) and pause is _FIRST_PAUSE:
+            if progress.stands(OrderStatus.CANCELLING) and not let_go:
                 await progress.surely_record(OrderActivities.let_go, progress.step, "Its money is on its way back")
+                let_go = True
             await self._hear_of_it(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
