@@ -58,7 +58,10 @@ async def list_products(
     cursor: Cursor = None,
     if_none_match: _IfNoneMatch = None,
 ) -> Response:
-    """List the products on sale; to editors, by `status` and newest first, also those that are not."""
+    """List the products on sale; to editors, by `status` and newest first, also those that are not.
+
+    A page may have fewer than `limit`, or none, and still have a `next_cursor`: hardly any product fits all filters.
+    """
     chosen = _sort(sort, looked_for=wanted.text is not None)
     after = None if cursor is None else decode(cursor, _POSITIONS[chosen])[1:]
     if status is ProductStatus.ACTIVE:
@@ -75,7 +78,7 @@ async def list_products(
 async def count_facets(session: Single, wanted: FilterDep, if_none_match: _IfNoneMatch = None) -> Response:
     """Count the products that match, by category below, attribute, price and stock.
 
-    Beyond 10,000 matches the counts are lower bounds (`exact` is false).
+    Beyond 10,000 matches, or 20,000 products to look at, the counts are lower bounds (`exact` is false).
     """
     return _answer(0, await product_facets.count(session, wanted), if_none_match, shared=True)
 

@@ -22,9 +22,8 @@ MOST_GROWTH = {Read.DETAIL: 3.0, Read.LIST: 3.0, Read.DEEP: 3.0, Read.FILTERED: 
 
 
 @pytest.fixture(scope="module")
-async def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
-    folder: Path = tmp_path_factory.mktemp("catalogue")
-    return await measure([SMALL, LARGE], folder, rounds=ROUNDS, requests=REQUESTS, tell=print)
+async def measured(shops: Path) -> Measured:
+    return await measure([SMALL, LARGE], shops, rounds=ROUNDS, requests=REQUESTS, tell=print)
 
 
 @pytest.mark.parametrize("read", LEAST_OF_BARE)
