@@ -68,6 +68,8 @@ async def test_a_checkout_names_the_order_by_its_cart_and_shows_it_when_it_is_pl
                 "discount": gbp(0),
                 "tax": gbp(0),
                 "tax_included": gbp(0),
+                "shipped_quantity": 0,
+                "cancelled_quantity": 0,
             }
         ],
         "subtotal": gbp(2000),
@@ -78,6 +80,7 @@ async def test_a_checkout_names_the_order_by_its_cart_and_shows_it_when_it_is_pl
         "total": gbp(2000),
         "adjustments": [],
         "refunded": gbp(0),
+        "cancelled": gbp(0),
         "shipping_address": WHOLE_ADDRESS,
         "awaited_payment": None,
         "created_at": "2026-11-20T12:00:00Z",
