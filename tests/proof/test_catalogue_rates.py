@@ -1,6 +1,7 @@
 """What reading the catalogue may cost beside a bare handler with the same bytes, and a hundred times as much to read.
 
 Ratios of one run: rates depend on the machine and its mood, and 8 at once share two cores with PostgreSQL and the load.
+Both sides are asked alternately, many times a round, and the median of five rounds counts (`benchmarks.catalogue`).
 `make bench-catalog` measures a million products, too.
 """
 
@@ -14,8 +15,8 @@ from benchmarks.catalogue.questions import Read
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(420)]
 
 SMALL, LARGE = 1_000, 100_000
-LEAST_OF_BARE = {Read.DETAIL: 0.4, Read.LIST: 0.4}
-"""On two cores that others were using, too, runs had 0.45 to 0.81 and 0.60 to 0.69; aimed for are 0.6 and 0.5."""
+LEAST_OF_BARE = {Read.DETAIL: 0.4, Read.LIST: 0.3}
+"""A fifth below what was had on two cores with nine times as much to do: 0.52 and 0.43. Aimed for are 0.6 and 0.5."""
 
 MOST_GROWTH = {Read.DETAIL: 3.0, Read.LIST: 3.0, Read.DEEP: 3.0, Read.FILTERED: 6.0, Read.SEARCH: 6.0}
 """Of the 99th percentile; 2 is aimed for. A filter or a word has less to look at in a small shop."""
