@@ -106,6 +106,8 @@ async def test_an_order_without_a_row_is_pending_as_soon_as_it_was_accepted(
                 "discount": gbp(0),
                 "tax": gbp(0),
                 "tax_included": gbp(0),
+                "shipped_quantity": 0,
+                "cancelled_quantity": 0,
             }
         ],
         "subtotal": gbp(2000),
@@ -115,6 +117,7 @@ async def test_an_order_without_a_row_is_pending_as_soon_as_it_was_accepted(
         "tax_included": gbp(0),
         "total": gbp(2000),
         "adjustments": [],
+        "cancelled": gbp(0),
         "refunded": gbp(0),
         "shipping_address": WHOLE_ADDRESS,
         "awaited_payment": None,
@@ -376,6 +379,18 @@ async def test_a_cancellation_needs_no_reason(
         (made, Cancel(reason="requested", actor="service"), WAIT),
     ]
     assert await shop.run("SELECT count(*) FROM order_notes WHERE order_id = :id", id=made) == [(0,)]
+
+
+async def test_a_rest_is_cancelled_by_the_owner_and_the_order_stands_meanwhile(
+    buyer: Buyer, guest: httpx2.AsyncClient, orders: OrdersDouble
+) -> None:
+    made = await buyer.has_order("fulfilling")
+    orders.answers.append(Accepted(made))
+
+    answer = await guest.post(f"/v1/orders/{made}/cancel", headers=buyer.headers, json={"rest_only": True})
+
+    assert body(answer, 202) == {"order_id": str(made), "status": "fulfilling"}
+    assert orders.asked == [(made, Cancel(reason="requested", actor="guest", rest_only=True), WAIT)]
 
 
 async def test_an_order_that_was_cancelled_is_cancelled_again_without_asking_anybody(
