@@ -70,7 +70,8 @@ class MessageActivities(contract.MessageActivities):
             return None
         names = ("sku", "title", "available", "low_stock_at")
         shown = [dict(zip(names, alert, strict=True)) for alert in message.alerts[:_MOST_TOLD]]
-        context: dict[str, object] = {"alerts": shown, "number": len(message.alerts)}
+        many = len(message.alerts)
+        context: dict[str, object] = {"alerts": shown, "others": many - 1, "more": many - len(shown)}
         return self._rendered(LOW_STOCK, context, message.message_id, self._stock_alerts_to)
 
     def _rendered(self, template: str, context: dict[str, object], message_id: str, recipient: str) -> Email:

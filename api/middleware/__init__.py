@@ -4,6 +4,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from api.middleware.body_limit import BodyLimit, UploadLimit
+from api.middleware.head import Head
 from api.middleware.known_host import KnownHost
 from api.middleware.rate_limit import RateLimit
 from api.middleware.request_identity import RequestIdentity
@@ -26,6 +27,7 @@ def front_door(settings: Settings, limits: RateLimits) -> list[Middleware]:
         Middleware(TimeLimit, seconds=settings.request_timeout),
         Middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_file_bytes=settings.max_import_bytes),
         Middleware(UploadLimit, seconds=settings.upload_timeout),
+        Middleware(Head),
     ]
 
 

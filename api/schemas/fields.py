@@ -5,7 +5,7 @@ from typing import Annotated
 
 import pycountry
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from domain.card_numbers import holds_card_number
@@ -48,6 +48,12 @@ def _currency(code: str) -> str:
     if code not in _CURRENCIES:
         raise PydanticCustomError("currency", "Input should be an ISO 4217 code")
     return code
+
+
+def _written(moment: object) -> object:
+    if not isinstance(moment, str | datetime):
+        raise PydanticCustomError("datetime_type", "Input should be a date and time in ISO 8601")
+    return moment
 
 
 def _aware(moment: datetime) -> datetime:
@@ -96,5 +102,5 @@ MethodCode = Annotated[str, StringConstraints(min_length=1, max_length=64, patte
 TaxCategory = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_PRINTABLE)]
 Amount = Annotated[int, Field(strict=True, ge=0, le=MOST_MONEY, description="In minor units: pence, cents.")]
 Quantity = Annotated[int, Field(strict=True, ge=1, le=MOST_QUANTITY)]
-Moment = Annotated[datetime, AfterValidator(_aware)]
-"""A moment in a query; in UTC unless it says otherwise."""
+Moment = Annotated[datetime, BeforeValidator(_written), AfterValidator(_aware)]
+"""A moment that a caller names; in UTC unless it says otherwise."""

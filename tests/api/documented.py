@@ -38,7 +38,7 @@ class Document:
 
     async def check(self, answer: httpx2.Response) -> None:
         """Compare a problem with the document: a hook of the tests' clients."""
-        if answer.headers.get("content-type") != PROBLEM:
+        if answer.headers.get("content-type") != PROBLEM or answer.request.method == "HEAD":
             return
         code = json.loads(await answer.aread())["code"]
         if code not in PROBLEMS:

@@ -118,6 +118,25 @@ async def test_a_line_break_in_a_header_starts_no_other_header(settings: Setting
             assert b"x-evil" not in answered.lower()
 
 
+async def test_head_answers_as_get_does_but_for_the_body(guest: httpx2.AsyncClient) -> None:
+    for path in ("/healthz", "/v1/products", "/v1/products/nothing", "/v1/orders"):
+        shown, head = await guest.get(path), await guest.head(path)
+        assert (head.status_code, head.content) == (shown.status_code, b"")
+        for name in ("etag", "cache-control", "content-type", "content-length"):
+            assert head.headers.get(name) == shown.headers.get(name)
+    assert (await guest.head("/v1/auth/token")).status_code == 405
+
+
+async def test_head_leaves_the_connection_to_the_next_request(settings: Settings) -> None:
+    head = b"HEAD /v1/products HTTP/1.1\r\nHost: shop\r\n\r\n"
+    last = b"GET /healthz HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"
+    async with on_the_wire(settings) as (_, address):
+        first, second, body = (await sent(address, head + last)).split(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert second.startswith(b"HTTP/1.1 200 ")
+    assert body.startswith(b"{")
+
+
 # Patience --------------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncpg
+import psutil
 
 from cli.stack import ports
 from cli.stack.folder import DataFolder
@@ -100,10 +101,12 @@ class RunningStack:
 
     @asynccontextmanager
     async def away(self, name: str) -> AsyncIterator[None]:
-        """Have a process be dead; whoever would start it again is held still meanwhile."""
+        """Have a process be dead, with all that it had started; who would start it again is held still meanwhile."""
         self.process.send_signal(signal.SIGSTOP)
         try:
+            started = psutil.Process(await self.alive(name)).children(recursive=True)
             await self.kill(name)
+            await asyncio.to_thread(psutil.wait_procs, started, _ENDS_WITHIN)
             yield
         finally:
             self.process.send_signal(signal.SIGCONT)
