@@ -34,7 +34,7 @@ WEIGHTS = {
     "postgres": 3,
 }
 CUSTOMERS = 6
-STORIES_BETWEEN = 2
+STORIES_BETWEEN = 1
 """So many stories come to their end between two kills, so that the shop goes on and is not only ever starting."""
 _REST_WITHIN = 300.0
 
@@ -59,7 +59,7 @@ class Soak:
             self.one_more.release()
 
     async def kill(self, stack: RunningStack, names: Sequence[str], dice: random.Random) -> None:
-        """Kill one process after the other, each a moment after stories have come to their end."""
+        """Kill one process after the other, each a moment after a story has come to its end."""
         for n, name in enumerate(names, 1):
             for _ in range(STORIES_BETWEEN):
                 await self.one_more.acquire()
