@@ -94,17 +94,25 @@ IN_STOCK = Condition(_STOCKED)
 SOLD_OUT = Condition(_STOCKED, wanted=False)
 
 _MATCHING = """
+asked AS MATERIALIZED (
+    SELECT q.begun, CAST(replace(CAST(q.begun AS text), ':*', '') AS tsquery) AS whole
+    FROM search_query(:text) AS q (begun)
+),
+whole AS MATERIALIZED (
+    SELECT w.product_id, w.words FROM asked, product_words w WHERE w.words @@ asked.whole LIMIT :most_ranked
+),
+begun AS MATERIALIZED (
+    SELECT w.product_id, w.words FROM asked, product_words w
+    WHERE (SELECT count(*) < :most_ranked FROM whole) AND w.words @@ asked.begun AND NOT w.words @@ asked.whole
+    LIMIT :most_ranked
+),
 ranked AS MATERIALIZED (
-    SELECT product_id, {rank} AS rank
-    FROM (
-        SELECT w.product_id, w.words, q.query
-        FROM search_query(:text) AS q (query), product_words w
-        WHERE w.words @@ q.query
-        LIMIT :most_ranked
-    ) matching
+    SELECT found.product_id, {rank} AS rank
+    FROM asked, (SELECT * FROM whole UNION ALL SELECT * FROM begun LIMIT :most_ranked) found
 )"""
-RANKED = _MATCHING.format(rank="CAST(ts_rank(words, query) * 1000000 AS bigint)")
-"""What a search finds."""
+RANKED = _MATCHING.format(rank="CAST(ts_rank(found.words, asked.begun) * 1000000 AS bigint)")
+"""What a search finds. An index finds whole words much sooner than all words that begin as they do, which are looked
+for only where the whole ones leave room."""
 UNRANKED = _MATCHING.format(rank="0")
 """The same where nobody asks what of it is more relevant."""
 

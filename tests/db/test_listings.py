@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from db import catalog
+from db import catalog, product_lists
 from db.audit.checks import count, examine
 from db.audit.listings import LISTED_AS_IT_IS
 from db.product_filters import ProductFilter
@@ -187,6 +187,17 @@ async def test_a_word_of_a_description_is_not_taken_for_a_slip_of_one_in_a_title
     await shop.run("UPDATE products SET description = 'From our workshops'")
     await shop.product("TWO", title="Worktop")
     assert (await looked_for(shop, "workshops"))[0] == described
+
+
+async def test_whole_words_are_found_before_more_beginnings_than_are_ranked(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(product_lists, "_MOST_RANKED", 2)
+    for sku in ("ONE", "TWO", "THREE"):
+        await shop.product(sku, title="Mugwort")
+    whole = await shop.product("FOUR", title="Mug")
+    found_by_it = await looked_for(shop, "mug")
+    assert (len(found_by_it), whole in found_by_it) == (2, True)
 
 
 async def test_a_draft_is_not_found(shop: Shop) -> None:
