@@ -93,7 +93,7 @@ IN_STOCK = Condition(_STOCKED)
 """What may be backordered is in stock as well."""
 SOLD_OUT = Condition(_STOCKED, wanted=False)
 
-_MATCHING = """
+RANKED = """
 asked AS MATERIALIZED (
     SELECT q.begun, CAST(replace(CAST(q.begun AS text), ':*', '') AS tsquery) AS whole
     FROM search_query(:text) AS q (begun)
@@ -107,14 +107,20 @@ begun AS MATERIALIZED (
     LIMIT :most_ranked
 ),
 ranked AS MATERIALIZED (
-    SELECT found.product_id, {rank} AS rank
+    SELECT found.product_id, CAST(ts_rank(found.words, asked.begun) * 1000000 AS bigint) AS rank
     FROM asked, (SELECT * FROM whole UNION ALL SELECT * FROM begun LIMIT :most_ranked) found
 )"""
-RANKED = _MATCHING.format(rank="CAST(ts_rank(found.words, asked.begun) * 1000000 AS bigint)")
 """What a search finds. An index finds whole words much sooner than all words that begin as they do, which are looked
 for only where the whole ones leave room."""
-UNRANKED = _MATCHING.format(rank="0")
-"""The same where nobody asks what of it is more relevant."""
+
+UNRANKED = """
+ranked AS MATERIALIZED (
+    SELECT w.product_id, 0 AS rank
+    FROM search_query(:text) AS q (query), product_words w
+    WHERE w.words @@ q.query
+    LIMIT :most_ranked
+)"""
+"""The same where nobody asks what of it is more relevant, and many more are wanted."""
 
 
 def rare(conditions: Sequence[Condition], needed: str, few: int) -> tuple[list[str], str]:
