@@ -1,9 +1,9 @@
 """What an order may cost beside the same commands without work: ratios of one run, on the same servers.
 
 Rates depend on the machine and its mood; ratios that were measured in turn much less so. The provider's events are
-sent, as in every stack. On two idle cores an order runs at 0.43 to 0.49 of the no-op's rate, at 1.8 to 2.2 times its CPU;
-while its workflow was told of each event it was 0.37 and 2.6. The gates leave about a fifth to the machine's mood; 0.6
-is what is aimed for. docs/ARCHITECTURE.md, "What an order costs", says where the rest goes.
+sent, as in every stack. On two idle cores an order runs at 0.43 to 0.49 of the no-op's rate, at 1.8 to 2.2 times its
+CPU; while its workflow was told of each event it was 0.37 and 2.6. The gates leave about a fifth to the machine's mood;
+0.6 is what is aimed for. docs/ARCHITECTURE.md, "What an order costs", says where the rest goes.
 """
 
 from collections.abc import AsyncIterator
