@@ -30,7 +30,7 @@ class ImportWorkflow:
                 standing = await workflow.execute_activity_method(
                     ImportActivities.apply, request, **_step("Write everything at once")
                 )
-        except FailureError as error:
+        except (FailureError, asyncio.CancelledError) as error:  # the latter between two steps
             if not is_cancelled_exception(error):
                 raise
             await asyncio.shield(self._call_off(request))
