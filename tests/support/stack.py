@@ -45,7 +45,7 @@ class RunningStack:
     def __init__(self, folder: Path, process: "subprocess.Popen[bytes]") -> None:
         self.folder = folder
         self.process = process
-        self._killed: set[int] = set()
+        self._killed: dict[str, int] = {}
 
     @property
     def told(self) -> dict[str, Any]:
@@ -78,14 +78,13 @@ class RunningStack:
 
     async def kill(self, name: str) -> float:
         """Kill a process that has not been killed yet with SIGKILL; return when, by the monotonic clock."""
-        pid = await self.alive(name)
-        self._killed.add(pid)
+        pid = self._killed[name] = await self.alive(name)
         os.kill(pid, signal.SIGKILL)
         return time.monotonic()
 
     async def alive(self, name: str) -> int:
-        """Wait until a process that was killed has a successor, and return its pid."""
-        while (pid := self.pid(name)) in self._killed:  # noqa: ASYNC110 - the answer is in a file
+        """Wait until a process that was killed has a successor, and return its pid. Systems give pids out again."""
+        while (pid := self.pid(name)) == self._killed.get(name):  # noqa: ASYNC110 - the answer is in a file
             await asyncio.sleep(_POLL)
         return pid
 
