@@ -42,3 +42,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def postgres() -> Iterator[PostgresForTests]:
     with running_postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def database(postgres: PostgresForTests) -> str:
+    """Migrate a database for the tests of one file, and return its address."""
+    return postgres.migrated()

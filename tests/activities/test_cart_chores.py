@@ -16,7 +16,6 @@ from activities.retention import Retention
 from db import carts, idle_carts
 from db.engine import single_statements
 from models.columns import new_id
-from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop, opened_shop
 
 MONTH = timedelta(days=30)
@@ -25,11 +24,6 @@ INSERT INTO carts (id, status, checkout_attempt, currency, created_at, updated_a
 SELECT uuidv7(), :status, 1, 'GBP', now() - CAST(:idle AS interval), now() - CAST(:idle AS interval)
 FROM generate_series(1, :number)
 """
-
-
-@pytest.fixture(scope="module")
-def database(postgres: PostgresForTests) -> str:
-    return postgres.migrated()
 
 
 @pytest.fixture

@@ -15,18 +15,12 @@ from db import carts
 from domain.errors import TemporarilyUnavailableError
 from domain.order_ids import order_id
 from models.columns import new_id
-from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop, opened_shop
 
 MONTH = timedelta(days=30)
 LONG = MONTH + timedelta(days=1)
 PERSON = ("ada@example.com", "+441904123456", {"name": "Ada", "country": "GB"}, {"name": "Ada", "country": "GB"}, "d")
 NOBODY = (None,) * 5
-
-
-@pytest.fixture(scope="module")
-def database(postgres: PostgresForTests) -> str:
-    return postgres.migrated()
 
 
 @pytest.fixture

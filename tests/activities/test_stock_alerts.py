@@ -15,18 +15,12 @@ from domain.errors import TemporarilyUnavailableError
 from providers.links import StorefrontLinks
 from providers.rendering import JinjaRenderer
 from tests.support.begun import Begun
-from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop, opened_shop
 from tests.support.steps import attempt
 from tests.support.stock import allow, goods, receive
 from tests.support.world import SECRET, STOREFRONT, KeptMail
 
 STAFF = "stock@shop.example"
-
-
-@pytest.fixture(scope="module")
-def database(postgres: PostgresForTests) -> str:
-    return postgres.migrated()
 
 
 @pytest.fixture

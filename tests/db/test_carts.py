@@ -9,13 +9,7 @@ from db.carts import CartRow, NewLine
 from domain.errors import CurrencyUnavailableError, NotFoundError, UnknownSkuError
 from models.carts import CartStatus
 from models.columns import new_id
-from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop, opened_shop
-
-
-@pytest.fixture(scope="module")
-def database(postgres: PostgresForTests) -> str:
-    return postgres.migrated()
 
 
 @pytest.fixture(scope="module")

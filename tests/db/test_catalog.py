@@ -9,13 +9,7 @@ from sqlalchemy import event
 from db import catalog, categories
 from db.product_filters import ProductFilter
 from db.product_lists import ProductSearch, ProductSort
-from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop, opened_shop
-
-
-@pytest.fixture(scope="module")
-def database(postgres: PostgresForTests) -> str:
-    return postgres.migrated()
 
 
 @pytest.fixture

@@ -13,15 +13,9 @@ from db.audit.checks import count, examine
 from db.audit.listings import LISTED_AS_IT_IS
 from db.product_filters import ProductFilter
 from db.product_lists import ProductSearch, ProductSort
-from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop, opened_shop
 
 GBP = ProductFilter(currency="GBP")
-
-
-@pytest.fixture(scope="module")
-def database(postgres: PostgresForTests) -> str:
-    return postgres.migrated()
 
 
 @pytest.fixture

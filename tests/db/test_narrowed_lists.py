@@ -11,7 +11,6 @@ import pytest
 from db import catalog, product_lists
 from db.product_filters import ProductFilter
 from db.product_lists import ProductSearch, ProductSort
-from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop, opened_shop
 
 GBP = ProductFilter(currency="GBP")
@@ -30,11 +29,6 @@ FILTERS = [
 ]
 WAYS = {"near": (100, 100, 100), "rare": (1, 100, 1), "far": (1, 0, 100), "far, in parts": (1, 0, 7)}
 """How many products are looked at near, where a filter leaves few, and further on."""
-
-
-@pytest.fixture(scope="module")
-def database(postgres: PostgresForTests) -> str:
-    return postgres.migrated()
 
 
 @pytest.fixture

@@ -6,13 +6,7 @@ import pytest
 from db import stock
 from db.stock import Adjustment, Level, Stock
 from models.inventory import MovementReason
-from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop, opened_shop
-
-
-@pytest.fixture(scope="module")
-def database(postgres: PostgresForTests) -> str:
-    return postgres.migrated()
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,9 @@ from db.engine import create_engine
 from domain.order_ids import order_id
 from models.columns import new_id
 from settings import get_settings
-from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop
 
 Command = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def database(postgres: PostgresForTests) -> str:
-    return postgres.migrated()
 
 
 @pytest.fixture
