@@ -116,13 +116,16 @@ async def partially_refunded(world: World) -> PlaceOrder:
     return order
 
 
+async def _place_and_ship_half(world: World, order: PlaceOrder) -> None:
+    await world.place(order)
+    [[line]] = await world.shop.run("SELECT line_id FROM order_lines WHERE order_id = :id", id=order.order_id)
+    await world.client.ship(order.order_id, Ship(lines=(ShippedLine(UUID(str(line)), 1),)), wait=WAIT)
+
+
 async def shipped_in_two_parts(world: World) -> PlaceOrder:
     order = replace(await _order(world), capture=CapturePolicy.SHIPMENT)
     async with world.working():
-        await world.place(order)
-        [[line]] = await world.shop.run("SELECT line_id FROM order_lines WHERE order_id = :id", id=order.order_id)
-        half = (ShippedLine(UUID(str(line)), 1),)
-        await world.client.ship(order.order_id, Ship(lines=half), wait=WAIT)
+        await _place_and_ship_half(world, order)
         await world.client.ship(order.order_id, Ship(), wait=WAIT)
         await world.client.mark_delivered(order.order_id, MarkDelivered(), wait=WAIT)
         await world.told(order.order_id)
@@ -132,10 +135,7 @@ async def shipped_in_two_parts(world: World) -> PlaceOrder:
 async def rest_cancelled(world: World) -> PlaceOrder:
     order = replace(await _order(world), capture=CapturePolicy.SHIPMENT)
     async with world.working():
-        await world.place(order)
-        [[line]] = await world.shop.run("SELECT line_id FROM order_lines WHERE order_id = :id", id=order.order_id)
-        half = (ShippedLine(UUID(str(line)), 1),)
-        await world.client.ship(order.order_id, Ship(lines=half), wait=WAIT)
+        await _place_and_ship_half(world, order)
         await world.client.cancel(order.order_id, Cancel(rest_only=True), wait=WAIT)
         await world.client.mark_delivered(order.order_id, MarkDelivered(), wait=WAIT)
         await world.told(order.order_id)
