@@ -32,26 +32,28 @@ class Explained:
     @property
     def adjustments(self) -> list[Adjustment]:
         """Show what the total consists of."""
-        return [self._shown(each) for each in self.price.adjustments]
+        rows = self.sellable
+        return [_shown(each, rows) for each in self.price.adjustments]
 
     def parts(self) -> dict[UUID, QuotedLine]:
         """Return what each line costs, by its id."""
         return {row.line_id: line for row, line in zip(self.sellable, self.price.quote.lines, strict=True)}
 
-    def _shown(self, each: explaining.Adjustment) -> Adjustment:
-        by_line = zip(self.sellable, each.by_line, strict=True) if each.by_line else ()
-        return Adjustment(
-            type=each.type,
-            code=each.code,
-            label=each.label,
-            amount=Money.model_validate(each.amount),
-            lines=[
-                AdjustmentPart(line_id=row.line_id, amount=Money(amount=amount, currency=each.amount.currency))
-                for row, amount in by_line
-                if amount
-            ],
-            problem=each.problem,
-        )
+
+def _shown(each: explaining.Adjustment, rows: Sequence[CartLineRow]) -> Adjustment:
+    by_line = zip(rows, each.by_line, strict=True) if each.by_line else ()
+    return Adjustment(
+        type=each.type,
+        code=each.code,
+        label=each.label,
+        amount=Money.model_validate(each.amount),
+        lines=[
+            AdjustmentPart(line_id=row.line_id, amount=Money(amount=amount, currency=each.amount.currency))
+            for row, amount in by_line
+            if amount
+        ],
+        problem=each.problem,
+    )
 
 
 def empty(cart: CartRow) -> Explained:
