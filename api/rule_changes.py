@@ -7,7 +7,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.schemas.lists import Page, cut, decode, encode
 from api.schemas.price_rules import RuleChange
-from api.security import Caller
 from db import price_edits
 from domain.errors import NotFoundError
 from models.pricing import RuleAction, RuleKind
@@ -17,10 +16,10 @@ _POSITION = TypeAdapter(tuple[int])
 
 
 async def note(
-    session: AsyncSession, kind: RuleKind, rule: UUID, action: RuleAction, *, body: BaseModel, editor: Caller
+    session: AsyncSession, kind: RuleKind, rule: UUID, action: RuleAction, *, body: BaseModel, actor: str
 ) -> None:
     """Write down who has made a rule say what."""
-    await price_edits.note(session, kind, rule, action, content=body.model_dump(mode="json"), actor=editor.actor)
+    await price_edits.note(session, kind, rule, action, content=body.model_dump(mode="json"), actor=actor)
 
 
 async def page(session: AsyncSession, kind: RuleKind, rule: UUID, limit: int, cursor: str | None) -> Page[RuleChange]:

@@ -6,12 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api import rule_changes
 from api.schemas.price_rules import PromotionContent, TaxRuleContent
-from db import price_edits, promotions, tax_rules
+from db import promotions, tax_rules
 from db.engine import create_engine, create_sessions
 from db.stocking import (
     NewCategory,
@@ -83,15 +83,11 @@ async def _add_rules(session: AsyncSession, catalogue: Catalogue) -> None:
     for promotion in catalogue.promotions:
         with suppress(TakenError):
             id_ = await promotions.create(session, promotion.columns(), promotion.target.categories)
-            await _note(session, RuleKind.PROMOTION, id_, promotion)
+            await rule_changes.note(session, RuleKind.PROMOTION, id_, RuleAction.CREATED, body=promotion, actor=_ACTOR)
     for tax in catalogue.taxes:
         with suppress(TakenError):
-            await _note(session, RuleKind.TAX_RULE, await tax_rules.create(session, tax.columns()), tax)
-
-
-async def _note(session: AsyncSession, kind: RuleKind, rule: UUID, body: PromotionContent | TaxRuleContent) -> None:
-    content = body.model_dump(mode="json")
-    await price_edits.note(session, kind, rule, RuleAction.CREATED, content=content, actor=_ACTOR)
+            id_ = await tax_rules.create(session, tax.columns())
+            await rule_changes.note(session, RuleKind.TAX_RULE, id_, RuleAction.CREATED, body=tax, actor=_ACTOR)
 
 
 def _product(product: Mapping[str, Any]) -> NewProduct:

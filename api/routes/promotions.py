@@ -34,7 +34,7 @@ async def create_promotion(body: PromotionContent, response: Response, session: 
     except UnknownCategoriesError as unknown:
         raise _no_category(body, unknown) from None
     response.headers["Location"] = f"/v1/promotions/{promotion}"
-    await rule_changes.note(session, RuleKind.PROMOTION, promotion, RuleAction.CREATED, body=body, editor=editor)
+    await rule_changes.note(session, RuleKind.PROMOTION, promotion, RuleAction.CREATED, body=body, actor=editor.actor)
     return await _shown(session, promotion, response)
 
 
@@ -72,7 +72,9 @@ async def replace_promotion(
         await promotions.replace(session, promotion_id, body.columns(), body.target.categories)
     except UnknownCategoriesError as unknown:
         raise _no_category(body, unknown) from None
-    await rule_changes.note(session, RuleKind.PROMOTION, promotion_id, RuleAction.CHANGED, body=body, editor=editor)
+    await rule_changes.note(
+        session, RuleKind.PROMOTION, promotion_id, RuleAction.CHANGED, body=body, actor=editor.actor
+    )
     return await _shown(session, promotion_id, response)
 
 

@@ -31,7 +31,7 @@ async def create_shipping_zone(
     """Add a shipping zone. With the first one, every checkout needs a shipping method from then on."""
     zone = await shipping_zones.create(session, body.name, body.countries, _methods(body))
     response.headers["Location"] = f"/v1/shipping-zones/{zone}"
-    await rule_changes.note(session, RuleKind.SHIPPING_ZONE, zone, RuleAction.CREATED, body=body, editor=editor)
+    await rule_changes.note(session, RuleKind.SHIPPING_ZONE, zone, RuleAction.CREATED, body=body, actor=editor.actor)
     return await _shown(session, zone, response)
 
 
@@ -60,7 +60,7 @@ async def replace_shipping_zone(
     """Make a shipping zone say something else. Orders keep what they were opened at."""
     await price_edits.touch(session, RuleKind.SHIPPING_ZONE, zone_id, version)
     await shipping_zones.replace(session, zone_id, body.name, body.countries, _methods(body))
-    await rule_changes.note(session, RuleKind.SHIPPING_ZONE, zone_id, RuleAction.CHANGED, body=body, editor=editor)
+    await rule_changes.note(session, RuleKind.SHIPPING_ZONE, zone_id, RuleAction.CHANGED, body=body, actor=editor.actor)
     return await _shown(session, zone_id, response)
 
 

@@ -29,7 +29,7 @@ async def create_tax_rule(body: TaxRuleContent, response: Response, session: Wri
     """Add the tax of a country or region. It holds for every cart that goes there, at once."""
     rule = await tax_rules.create(session, body.columns())
     response.headers["Location"] = f"/v1/tax-rules/{rule}"
-    await rule_changes.note(session, RuleKind.TAX_RULE, rule, RuleAction.CREATED, body=body, editor=editor)
+    await rule_changes.note(session, RuleKind.TAX_RULE, rule, RuleAction.CREATED, body=body, actor=editor.actor)
     return await _shown(session, rule, response)
 
 
@@ -58,7 +58,7 @@ async def replace_tax_rule(
     """Make a tax rule say something else. Orders keep what they were opened at."""
     await price_edits.touch(session, RuleKind.TAX_RULE, rule_id, version)
     await tax_rules.replace(session, rule_id, body.columns())
-    await rule_changes.note(session, RuleKind.TAX_RULE, rule_id, RuleAction.CHANGED, body=body, editor=editor)
+    await rule_changes.note(session, RuleKind.TAX_RULE, rule_id, RuleAction.CHANGED, body=body, actor=editor.actor)
     return await _shown(session, rule_id, response)
 
 
