@@ -1,4 +1,7 @@
-"""`everorder check`: what no linter sees. Every template compiles, and the migrations lead to what the models say."""
+"""`everorder check`: what no linter sees.
+
+Every template compiles, no landed migration was edited, and the migrations lead to what the models say.
+"""
 
 import asyncio
 import io
@@ -25,6 +28,7 @@ from cli.stack.errors import StackError
 from cli.stack.health import accepts_queries
 from cli.stack.process import switch_to
 from db import migrations
+from migrations import frozen
 from providers.rendering import JinjaRenderer
 
 _OWNER = "everorder"
@@ -44,8 +48,11 @@ class FailedError(Exception):
 
 
 def check() -> None:
-    """Compile every template, and compare the migrations with the models. Exit status 1 when something is wrong."""
-    outcomes = [_made("templates", templates), _made("migrations", migrated)]
+    """Compile every template, and compare the migrations with their digests and the models.
+
+    Exit status 1 when something is wrong.
+    """
+    outcomes = [_made("templates", templates), _made("frozen", unedited), _made("migrations", migrated)]
     raise typer.Exit(0 if all(outcomes) else 1)
 
 
@@ -63,6 +70,18 @@ def templates() -> str:
         except TemplateError as error:
             raise FailedError(f"{name}: {error}") from error
     return f"{len(names)} compile"
+
+
+def unedited() -> str:
+    """Compare every migration with what it was when it landed.
+
+    Raises:
+        FailedError: one was edited, or is not frozen yet.
+    """
+    thawed = frozen.thawed()
+    if thawed:
+        raise FailedError("; ".join(thawed))
+    return f"every migration is as it was when it landed, up to {migrations.head()}"
 
 
 def migrated() -> str:

@@ -38,7 +38,7 @@ COMMANDS = {
     "keys": Entry("cli.keys:app", "List and rotate the keys that access tokens are signed with."),
     "people": Entry("cli.people.command:app", "Erase what is held of a person who asks for it."),
     "audit": Entry("cli.audit.command:audit", "Check every invariant, and show the rows that break one."),
-    "check": Entry("cli.check:check", "Compile every template, and compare the migrations with the models."),
+    "check": Entry("cli.check:check", "Compile the templates, and compare the migrations with digests and models."),
     "docs": Entry("cli.docs:docs", "Print the tables of the documentation anew, from the code they describe."),
     "bench": Entry("benchmarks.command:bench", "Measure orders a second, against what they are made of."),
     "bench-catalog": Entry("benchmarks.catalogue.command:bench_catalog", "Measure reads of the catalogue at any size."),

@@ -49,10 +49,12 @@ def test_one_failed_check_is_one_line_and_exit_status_1(
         raise FailedError("email/welcome.txt.j2: unexpected '}'")
 
     monkeypatch.setattr(check, "templates", failed)
+    monkeypatch.setattr(check, "unedited", lambda: "as they were")
     monkeypatch.setattr(check, "migrated", lambda: "lead there")
     with pytest.raises(typer.Exit) as end:
         check.check()
     assert end.value.exit_code == 1
-    templates, migrations = capsys.readouterr().out.splitlines()
+    templates, frozen, migrations = capsys.readouterr().out.splitlines()
     assert templates.startswith("templates   failed  email/welcome.txt.j2: unexpected '}' (")
+    assert frozen.startswith("frozen      ok      as they were (")
     assert migrations.startswith("migrations  ok      lead there (")
