@@ -284,7 +284,13 @@ class PaymentActivities(contract.PaymentActivities):
         """Write an authorisation down before its provider is called, or find what is written already."""
         async with self._statements() as session:
             return await payments.start(
-                session, request.order_id, Kind.AUTHORISE, request.attempt, amount=request.total, provider=provider
+                session,
+                request.order_id,
+                Kind.AUTHORISE,
+                request.attempt,
+                amount=request.total,
+                provider=provider,
+                keeps=request.keep,
             )
 
     def _of(self, operation: Operation) -> PaymentProvider:

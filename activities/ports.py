@@ -44,8 +44,8 @@ class PaymentProvider(Ledger, Protocol):
     ) -> str:
         """Create a payment that moves nothing yet and return its reference. A forgotten one is harmless.
 
-        `buyer` is the provider's reference of a saved customer. `keep` leaves the method with that buyer once it was
-        authorised, to be used later without them (off session).
+        `buyer` is the provider's reference of a saved customer. `keep` leaves the method with that buyer, or with a new
+        one, once it was authorised, to be used later without them (off session).
 
         Raises:
             ProviderRefusedError: the provider takes no such payment.
@@ -99,14 +99,6 @@ class PaymentProvider(Ledger, Protocol):
         """
         ...
 
-    async def search(self, order_id: UUID) -> list[ProviderPayment]:
-        """Look up what the provider has for an order. It lags behind by minutes: for reconciliation only."""
-        ...
-
-    async def create_buyer(self, key: str, user_id: UUID) -> str:
-        """Make the provider a customer, known by our id alone, and return its reference."""
-        ...
-
     async def save_method(self, key: str, buyer: str, payment_method: str) -> SavedMethod:
         """Leave a payment method with a buyer.
 
@@ -119,8 +111,11 @@ class PaymentProvider(Ledger, Protocol):
         """List what a buyer has left, newest first."""
         ...
 
-    async def forget_method(self, key: str, method: str) -> None:
-        """Forget a saved method; one that is unknown or forgotten already is no error."""
+    async def forget_buyer(self, buyer: str) -> None:
+        """Forget a saved customer with all methods that are left with them; no later call can leave one.
+
+        One that is unknown or forgotten already is no error.
+        """
         ...
 
 

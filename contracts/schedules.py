@@ -9,6 +9,7 @@ from contracts.carts import EXPIRE_CARTS
 from contracts.erasures import FORGET_CARTS, SWEEP_ERASURES
 from contracts.idempotency import EXPIRE_KEYS
 from contracts.imports import FORGET_IMPORTS, SWEEP_IMPORTS
+from contracts.kept_methods import FORGET_BUYERS
 from contracts.messages import SWEEP_MESSAGES
 from contracts.reconciliation import RECONCILE_ALL, RECONCILE_LATEST
 from contracts.stock_alerts import TELL_LOW_STOCK
@@ -58,6 +59,7 @@ CHORES: tuple[Chore, ...] = (
     Chore(EXPIRE_CARTS, every=timedelta(hours=1), what="End carts that nobody came back to"),
     Chore(FORGET_CARTS, every=timedelta(days=1), what="Take people out of carts that came to nothing"),
     Chore(SWEEP_EVENTS, every=timedelta(minutes=1), what="Hand over what payment providers have reported"),
+    Chore(FORGET_BUYERS, every=timedelta(minutes=15), what="Have providers forget methods that pay no order any more"),
     Chore(SWEEP_IMPORTS, every=timedelta(minutes=1), what="Import uploaded files that were left behind"),
     Chore(FORGET_IMPORTS, every=timedelta(hours=1), what="Delete files that were imported long ago"),
     Chore(TELL_LOW_STOCK, every=timedelta(minutes=1), what="Tell staff what little is left of"),

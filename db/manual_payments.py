@@ -71,7 +71,6 @@ SELECT m.reference, m.key, m.order_id, m.way, m.amount, m.currency, m.state, m.a
 FROM manual_payments m
 """
 _FIND = text(_VIEW + "WHERE m.reference = :reference")
-_OF_ORDER = text(_VIEW + "WHERE m.order_id = :order_id ORDER BY m.created_at, m.reference")
 _PAGE = text(
     _VIEW
     + """
@@ -171,11 +170,6 @@ async def find(session: AsyncSession, reference: str) -> ManualPaymentRow | None
     """Look a payment up."""
     row = (await session.execute(_FIND, {"reference": reference})).one_or_none()
     return None if row is None else _payment(row)
-
-
-async def of_order(session: AsyncSession, order_id: UUID) -> Sequence[ManualPaymentRow]:
-    """List the payments of an order, oldest first."""
-    return [_payment(row) for row in await session.execute(_OF_ORDER, {"order_id": order_id})]
 
 
 async def page(

@@ -28,8 +28,8 @@ o.refund_id, EXISTS (SELECT FROM payment_operations u
 
 _START = text(f"""
 INSERT INTO payment_operations AS o
-    (key, order_id, operation, attempt, n, amount, currency, provider, provider_reference, state)
-VALUES (:key, :order_id, :operation, :attempt, :attempt, :amount, :currency, :provider, :reference, 'started')
+    (key, order_id, operation, attempt, n, amount, currency, provider, provider_reference, keeps_method, state)
+VALUES (:key, :order_id, :operation, :attempt, :attempt, :amount, :currency, :provider, :reference, :keeps, 'started')
 ON CONFLICT (key) DO UPDATE SET updated_at = o.updated_at
 RETURNING {COLUMNS}, o.xmax = 0 AS fresh
 """)  # noqa: S608 - the columns are a constant above
@@ -198,8 +198,12 @@ async def start(
     amount: Money,
     provider: str,
     reference: str | None = None,
+    keeps: bool = False,
 ) -> Operation:
-    """Write an operation down before its provider is called; or return it as it stands, if it was written before."""
+    """Write an operation down before its provider is called; or return it as it stands, if it was written before.
+
+    One that `keeps` its method at the provider is to be followed by its being forgotten.
+    """
     values = {
         "key": operation_key(order_id, kind, attempt),
         "order_id": order_id,
@@ -209,6 +213,7 @@ async def start(
         "currency": amount.currency,
         "provider": provider,
         "reference": reference,
+        "keeps": keeps,
     }
     return operation((await session.execute(_START, values)).one())
 

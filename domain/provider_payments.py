@@ -67,7 +67,7 @@ class ProviderPayment:
     """A provider's whole account of one payment; amounts are in the currency of `amount`.
 
     `refunded` is what was given back or is on its way; a refund that failed is no part of it. The refunds themselves,
-    and what is disputed, are told by a look-up (`find`, `search`, `ledger`) only.
+    and what is disputed, are told by a look-up (`find`, `ledger`) only.
     """
 
     reference: str

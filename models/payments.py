@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Text
+from sqlalchemy import BigInteger, CheckConstraint, Index, Text, text
 from sqlmodel import Field, SQLModel
 
 from models.columns import moment, one_of, optional_moment
@@ -40,6 +40,7 @@ class PaymentOperation(SQLModel, table=True):
         CheckConstraint(
             "client_secret IS NULL OR state = 'action_required'", name="payment_operations_secret_is_short_lived"
         ),
+        Index("payment_operations_keeping", "key", postgresql_where=text("keeps_method")),
     )
 
     key: str = Field(sa_type=Text, primary_key=True)
@@ -59,5 +60,7 @@ class PaymentOperation(SQLModel, table=True):
     """What the buyer's browser needs to act; only while it has to."""
     refund_id: UUID | None = Field(default=None, foreign_key="refunds.id", index=True)
     authorised_until: datetime | None = optional_moment()
+    keeps_method: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    """Its method was left with the provider, and nobody has had it forgotten yet."""
     created_at: datetime = moment()
     updated_at: datetime = moment()

@@ -133,11 +133,6 @@ class ManualProvider:
             raise ProviderRefusedError("unknown_payment")
         return _payment(found)
 
-    async def search(self, order_id: UUID) -> list[ProviderPayment]:
-        """List the payments of an order, oldest first."""
-        async with self._statements() as session:
-            return [_payment(row) for row in await manual_payments.of_order(session, order_id)]
-
     async def ledger(self, since: datetime | None = None) -> AsyncIterator[ProviderPayment]:
         """List every payment, newest first: of the shop's own book, which loses what a restored database has lost."""
         last: ManualPaymentRow | None = None
@@ -152,10 +147,6 @@ class ManualProvider:
 
     # Buyers -----------------------------------------------------------------------------------------------------------
 
-    async def create_buyer(self, key: str, user_id: UUID) -> str:
-        """Return our own id: there is nobody who keeps methods."""
-        return str(user_id)
-
     async def save_method(self, key: str, buyer: str, payment_method: str) -> SavedMethod:
         """Refuse: there is nothing to leave.
 
@@ -168,8 +159,8 @@ class ManualProvider:
         """List nothing."""
         return []
 
-    async def forget_method(self, key: str, method: str) -> None:
-        """Do nothing: none is kept."""
+    async def forget_buyer(self, buyer: str) -> None:
+        """Do nothing: nobody is kept."""
 
 
 def _live(payment: ProviderPayment) -> ProviderPayment:

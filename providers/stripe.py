@@ -42,10 +42,6 @@ Installation = Callable[[], Awaitable[str]]
 """Tells what an installation is called."""
 
 
-async def _unnamed() -> str:
-    return "unnamed"
-
-
 class StripeProvider:
     """Stripe's payment intents with manual capture. One instance belongs to one event loop; `close` ends it.
 
@@ -64,13 +60,13 @@ class StripeProvider:
         api_base: str = "",
         timeout: float = 5.0,
         *,
+        installation: Installation,
         multicapture: bool = True,
         transport: StripeTransport | None = None,
-        installation: Installation | None = None,
     ) -> None:
         self._timeout = timeout
         self._multicapture = multicapture
-        self._installation = installation or _unnamed
+        self._installation = installation
         self._http = transport or StripeTransport(timeout)
         client = stripe.StripeClient(
             api_key,
@@ -95,7 +91,7 @@ class StripeProvider:
     ) -> str:
         """Create a payment that moves nothing yet and return its reference. A forgotten one is harmless.
 
-        Stripe keeps methods for customers alone, so that a buyer without an account becomes one, known by the order.
+        Stripe keeps methods for customers alone, so that a buyer becomes one, known by the order and nothing else.
 
         Raises:
             ProviderRefusedError: Stripe takes no such payment.
@@ -116,7 +112,7 @@ class StripeProvider:
             wanted["payment_method_options"] = {"card": {"request_multicapture": "if_available"}}
         if keep:
             wanted["setup_future_usage"] = "off_session"
-            buyer = buyer or await self._create_customer(f"{key}:buyer", {"order_id": str(order_id)})
+            buyer = buyer or await self._create_buyer(f"{key}:buyer", order_id)
         if buyer is not None:
             wanted["customer"] = buyer
         return (await self._ask(self._intents.create_async(wanted, {"idempotency_key": f"{key}:prepare"}))).id
@@ -220,23 +216,6 @@ class StripeProvider:
         """
         return await self._whole(await self._ask(self._intents.retrieve_async(reference, {"expand": [_WHOLE]})))
 
-    async def search(self, order_id: UUID) -> list[ProviderPayment]:
-        """Look up what Stripe has for an order; its index lags behind by a minute or so.
-
-        Raises:
-            ProviderUnavailableError: it can not be asked now.
-        """
-        page = await self._ask(
-            self._intents.search_async(
-                {"query": f"metadata['order_id']:'{order_id}'", "limit": _PAGE, "expand": [f"data.{_WHOLE}"]}
-            )
-        )
-        found = [await self._whole(intent) for intent in page.data]
-        while page.has_more:
-            page = await self._ask(page.next_search_result_page_async())
-            found += [await self._whole(intent) for intent in page.data]
-        return [payment for payment in found if payment.order_id == order_id]
-
     async def ledger(self, since: datetime | None = None) -> AsyncIterator[ProviderPayment]:
         """List every payment that Stripe knows, newest first, by pages of a hundred.
 
@@ -263,16 +242,8 @@ class StripeProvider:
 
     # Buyers -----------------------------------------------------------------------------------------------------------
 
-    async def create_buyer(self, key: str, user_id: UUID) -> str:
-        """Make Stripe a customer that holds our id and nothing else, and return its reference.
-
-        Raises:
-            ProviderUnavailableError: the outcome is unknown. A second one with the same key is the first one.
-        """
-        return await self._create_customer(key, {"user_id": str(user_id)})
-
-    async def _create_customer(self, key: str, ids: dict[str, str]) -> str:
-        creating = self._customers.create_async({"metadata": ids}, {"idempotency_key": key})
+    async def _create_buyer(self, key: str, order_id: UUID) -> str:
+        creating = self._customers.create_async({"metadata": {"order_id": str(order_id)}}, {"idempotency_key": key})
         return (await self._ask(creating)).id
 
     async def save_method(self, key: str, buyer: str, payment_method: str) -> SavedMethod:
@@ -295,14 +266,14 @@ class StripeProvider:
         page = await self._ask(self._methods.list_async({"customer": buyer, "type": "card", "limit": _PAGE}))
         return [reading.saved_method(method) for method in page.data]
 
-    async def forget_method(self, key: str, method: str) -> None:
-        """Forget a saved method; one that is unknown or forgotten already is no error.
+    async def forget_buyer(self, buyer: str) -> None:
+        """Forget a customer, and with them all methods; one that is unknown or forgotten already is no error.
 
         Raises:
-            ProviderUnavailableError: the outcome is unknown.
+            ProviderUnavailableError: the outcome is unknown. Asking again is safe.
         """
         try:
-            await self._ask(self._methods.detach_async(method, {}, {"idempotency_key": key}))
+            await self._ask(self._customers.delete_async(buyer))
         except ProviderRefusedError:
             return
 

@@ -21,10 +21,8 @@ _POSTS: tuple[tuple[str, str, Operation], ...] = (
     ("/v1/refunds", "refund", refunds.create),
     ("/v1/customers", "customer", methods.create_customer),
     ("/v1/payment_methods/{reference}/attach", "method", methods.attach),
-    ("/v1/payment_methods/{reference}/detach", "method", methods.detach),
 )
 _GETS: tuple[tuple[str, Operation], ...] = (
-    (f"{_INTENT}/search", intents.search),
     (f"{_INTENT}/{{reference}}", intents.retrieve),
     (_INTENT, intents.index),
     ("/v1/refunds/{reference}", refunds.retrieve),
@@ -46,6 +44,7 @@ def build(pool: asyncpg.Pool, store: Store, faults: Faults, courier: Courier, cl
         [
             *(Route(path, serve(name, operation), methods=["POST"]) for path, name, operation in _POSTS),
             *(Route(path, serve("retrieve", operation), methods=["GET"]) for path, operation in _GETS),
+            Route("/v1/customers/{reference}", serve("customer", methods.delete_customer), methods=["DELETE"]),
             *control.routes(pool, store, faults, courier, clock),
         ],
         default=unknown_url,

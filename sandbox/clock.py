@@ -17,11 +17,11 @@ _PAUSE = 0.5
 
 
 class DelayOrder(BaseModel):
-    """Ask for a delay in seconds: of the end of an `authorisation`, of a `refund`, or of what a `search` finds."""
+    """Ask for a delay in seconds: of the end of an `authorisation`, or of a `refund`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Literal["authorisation", "refund", "search"]
+    name: Literal["authorisation", "refund"]
     seconds: float = Field(ge=0, le=31_536_000)
 
 

@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS customers (
     metadata json NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+ALTER TABLE customers ADD COLUMN IF NOT EXISTS deleted boolean NOT NULL DEFAULT FALSE;
 CREATE TABLE IF NOT EXISTS payment_methods (
     id text PRIMARY KEY,
     seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
@@ -107,7 +108,7 @@ CREATE TABLE IF NOT EXISTS delays (
     name text PRIMARY KEY,
     delay interval NOT NULL
 );
-INSERT INTO delays (name, delay) VALUES ('authorisation', '7 days'), ('refund', '1 minute'), ('search', '0')
+INSERT INTO delays (name, delay) VALUES ('authorisation', '7 days'), ('refund', '1 minute')
 ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS events (
     id text PRIMARY KEY DEFAULT 'evt_' || replace(gen_random_uuid()::text, '-', ''),

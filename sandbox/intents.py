@@ -1,7 +1,6 @@
 """Payment intents: create, confirm, authenticate, and look up."""
 
 import json
-import re
 import secrets
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -10,7 +9,7 @@ from sandbox import objects
 from sandbox.calls import Answer, Call
 from sandbox.cards import AUTHENTICATION_FAILED, AUTHENTICATION_REQUIRED, Card, Decline, declines_as
 from sandbox.errors import StripeError, missing, no_such
-from sandbox.methods import Instrument, instrument
+from sandbox.methods import Instrument, instrument, require_customer
 from sandbox.objects import IntentRow, Json
 from sandbox.store import Store, Stored, statement
 
@@ -19,7 +18,8 @@ _UNTIL = "clock_timestamp() + (SELECT delay FROM delays WHERE name = 'authorisat
 _METHOD = """
     INSERT INTO payment_methods (id, card, customer)
     SELECT {id}::text, {card}::text, CASE WHEN setup_future_usage = 'off_session'
-        AND status IN ('requires_capture', 'succeeded') THEN customer END
+        AND status IN ('requires_capture', 'succeeded') THEN
+        (SELECT c.id FROM customers AS c WHERE c.id = intent.customer AND NOT c.deleted) END
     FROM intent WHERE {id}::text IS NOT NULL
     ON CONFLICT (id) DO UPDATE SET customer = COALESCE(payment_methods.customer, excluded.customer)
     RETURNING id"""
@@ -56,7 +56,6 @@ _UPDATE = statement(
     RETURNING *""",
 )
 _CONFIRMABLE = ["requires_payment_method", "requires_confirmation", "requires_action"]
-_QUERY = re.compile(r"metadata\['(?P<name>\w{1,40})'\]:'(?P<value>[^']{1,500})'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,27 +162,6 @@ async def index(store: Store, call: Call) -> Answer:
     return Answer(200, objects.page("/v1/payment_intents", await _shown(store, call, rows), call.limit))
 
 
-async def search(store: Store, call: Call) -> Answer:
-    """Find payment intents by one entry of their metadata, as they were a while ago: the index lags behind."""
-    query = _QUERY.fullmatch(call.required("query"))
-    if query is None:
-        raise StripeError(400, "We were unable to parse your search query.", param="query")
-    paging = replace(
-        call, form={**call.form, "starting_after": call.form["page"]} if "page" in call.form else call.form
-    )
-    rows: list[IntentRow] = await store.page(
-        "payment_intents",
-        paging,
-        "metadata ->> $3 = $4 AND ($3 <> 'order_id' OR order_id = $4)"
-        " AND created_at <= clock_timestamp() - (SELECT delay FROM delays WHERE name = 'search')",
-        query["name"],
-        query["value"],
-    )
-    more = len(rows) > call.limit
-    listed = objects.page("/v1/payment_intents/search", await _shown(store, call, rows), call.limit)
-    return Answer(200, {**listed, "object": "search_result", "next_page": rows[call.limit - 1]["id"] if more else None})
-
-
 async def found(store: Store, call: Call) -> IntentRow:
     """Return the payment intent that a call is about.
 
@@ -253,8 +231,8 @@ async def _shown(store: Store, call: Call, rows: list[IntentRow]) -> list[Json]:
 
 async def _customer(store: Store, call: Call) -> str | None:
     name = call.form.get("customer")
-    if name is not None and await store.row("customers", name) is None:
-        raise no_such("customer", name, "customer", 400)
+    if name is not None:
+        await require_customer(store, name)
     return name
 
 

@@ -8,7 +8,7 @@ from sandbox import objects
 from sandbox.calls import Answer, Call
 from sandbox.cards import CARDS, Card
 from sandbox.errors import StripeError, no_such
-from sandbox.objects import MethodRow
+from sandbox.objects import CustomerRow, MethodRow
 from sandbox.store import Store, statement
 
 _CREATE = statement(
@@ -20,15 +20,16 @@ _ATTACH = statement(
     answer="method",
     events="",
     method="""
-    INSERT INTO payment_methods (id, card, customer) SELECT $4, $5, $6 WHERE NOT EXISTS (SELECT FROM known)
+    INSERT INTO payment_methods (id, card, customer) SELECT $4, $5, id FROM customers
+    WHERE id = $6 AND NOT deleted AND NOT EXISTS (SELECT FROM known) FOR SHARE
     RETURNING *""",
 )
-_DETACH = statement(
-    answer="method",
+_DELETE = statement(
+    answer="customer",
     events="",
-    method="""
-    UPDATE payment_methods SET customer = NULL
-    WHERE id = $4 AND customer IS NOT NULL AND NOT EXISTS (SELECT FROM known) RETURNING *""",
+    customer="""
+    UPDATE customers SET deleted = TRUE WHERE id = $4 AND NOT deleted AND NOT EXISTS (SELECT FROM known) RETURNING *""",
+    detached="UPDATE payment_methods SET customer = NULL WHERE customer IN (SELECT id FROM customer) RETURNING id",
 )
 
 
@@ -75,6 +76,25 @@ async def create_customer(store: Store, call: Call) -> Answer:
     return Answer(stored.status, objects.customer(stored.snapshot), stored.replayed)
 
 
+async def require_customer(store: Store, customer: str) -> None:
+    """Refuse what is wanted for a customer who is not there, or was deleted.
+
+    Raises:
+        StripeError: `resource_missing`.
+    """
+    row: CustomerRow | None = await store.row("customers", customer)
+    if row is None or row["deleted"]:
+        raise no_such("customer", customer, "customer", 400)
+
+
+async def delete_customer(store: Store, call: Call) -> Answer:
+    """Delete a customer, and take all methods from them. What was paid stays."""
+    stored = await store.change(_DELETE, call, 200, call.reference)
+    if stored is None:
+        raise no_such("customer", call.reference, "id")
+    return Answer(stored.status, objects.customer(stored.snapshot), stored.replayed)
+
+
 async def retrieve_customer(store: Store, call: Call) -> Answer:
     """Show one customer."""
     row = await store.row("customers", call.reference)
@@ -87,8 +107,7 @@ async def attach(store: Store, call: Call) -> Answer:
     """Leave a test card with a customer; the bank is asked whether it may."""
     call.allow("customer")
     customer = call.required("customer")
-    if await store.row("customers", customer) is None:
-        raise no_such("customer", customer, "customer", 400)
+    await require_customer(store, customer)
     held: MethodRow | None = await store.row("payment_methods", call.reference)
     if held is not None and held["customer"] == customer:
         return Answer(200, objects.payment_method(held))
@@ -97,23 +116,8 @@ async def attach(store: Store, call: Call) -> Answer:
         decline = used.card.decline
         raise StripeError(402, decline.message, kind="card_error", code=decline.code)
     stored = await store.change(_ATTACH, call, 200, used.id, used.token, customer)
-    if stored is None:
-        raise StripeError(500, "An unknown error occurred.", kind="api_error")
-    return Answer(stored.status, objects.payment_method(stored.snapshot), stored.replayed)
-
-
-async def detach(store: Store, call: Call) -> Answer:
-    """Take a payment method from its customer: it can not be used any more."""
-    call.allow()
-    stored = await store.change(_DETACH, call, 200, call.reference)
-    if stored is None:
-        if await store.row("payment_methods", call.reference) is None:
-            raise no_such("PaymentMethod", call.reference, "payment_method")
-        raise StripeError(
-            400,
-            "The payment method you provided is not attached to a customer so detachment is impossible.",
-            code="payment_method_unexpected_state",
-        )
+    if stored is None:  # they were deleted just now
+        raise no_such("customer", customer, "customer", 400)
     return Answer(stored.status, objects.payment_method(stored.snapshot), stored.replayed)
 
 
@@ -130,8 +134,7 @@ async def retrieve(store: Store, call: Call) -> Answer:
 async def index(store: Store, call: Call) -> Answer:
     """List a customer's payment methods, newest first."""
     customer = call.required("customer")
-    if await store.row("customers", customer) is None:
-        raise no_such("customer", customer, "customer", 400)
+    await require_customer(store, customer)
     rows: list[MethodRow] = await store.page("payment_methods", call, "customer = $3", customer)
     shown = [objects.payment_method(row) for row in rows]
     return Answer(200, objects.page("/v1/payment_methods", shown, call.limit))

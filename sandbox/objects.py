@@ -66,6 +66,7 @@ class CustomerRow(TypedDict):
 
     id: str
     metadata: dict[str, str]
+    deleted: bool
     created_at: str
 
 
@@ -178,7 +179,9 @@ def dispute(row: DisputeRow) -> Json:
 
 
 def customer(row: CustomerRow) -> Json:
-    """Show a customer."""
+    """Show a customer; of one that was deleted, nothing but that."""
+    if row["deleted"]:
+        return {"id": row["id"], "object": "customer", "deleted": True}
     return {
         "id": row["id"],
         "object": "customer",

@@ -12,6 +12,7 @@ from activities.accounts import AccountChores
 from activities.availability import AvailabilityChores
 from activities.carts import CartChores
 from activities.erasures import ErasureActivities
+from activities.forgetting_buyers import BuyerChores
 from activities.idempotency import IdempotencyChores
 from activities.imports import ImportActivities, ImportChores, Opens
 from activities.messages import MessageActivities
@@ -95,6 +96,7 @@ def order_work(resources: Resources) -> QueueWork:
     reauthorisations = ReauthorisationActivities(resources.sessions, resources.payments)
     steps: list[Callable[..., Any]] = [
         orders.open,
+        orders.look,
         orders.place,
         orders.require_payment,
         orders.retry_payment,
@@ -182,6 +184,7 @@ def maintenance_work(resources: Resources) -> QueueWork:
         AccountChores(resources.sessions).expire,
         AvailabilityChores(resources.sessions).note,
         stock_alerts.tell,
+        BuyerChores(resources.sessions, resources.payments).forget,
         reconciliation.latest,
         reconciliation.everything,
     ]

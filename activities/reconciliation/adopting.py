@@ -74,7 +74,14 @@ async def _is_free(session: AsyncSession, order_id: UUID, attempt: int) -> bool:
 
 async def _note(session: AsyncSession, order_id: UUID, attempt: int, payment: ProviderPayment, provider: str) -> bool:
     await payments.start(
-        session, order_id, _AUTHORISE, attempt, amount=payment.amount, provider=provider, reference=payment.reference
+        session,
+        order_id,
+        _AUTHORISE,
+        attempt,
+        amount=payment.amount,
+        provider=provider,
+        reference=payment.reference,
+        keeps=payment.buyer is not None,
     )
     key = operation_key(order_id, _AUTHORISE, attempt)
     return await payments.attach(session, key, payment.reference) == payment.reference

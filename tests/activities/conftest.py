@@ -6,7 +6,7 @@ import pytest
 
 from providers.stripe import StripeProvider
 from tests.support.postgres import PostgresForTests
-from tests.support.sandbox import SECRET_KEY, SandboxForTests, running_sandbox
+from tests.support.sandbox import SECRET_KEY, SandboxForTests, installation, running_sandbox
 from tests.support.shop import Shop, opened_shop
 from tests.support.steps import Steps
 
@@ -25,7 +25,7 @@ async def shop(postgres: PostgresForTests) -> AsyncIterator[Shop]:
 
 @pytest.fixture(scope="session")
 async def provider(sandbox: SandboxForTests) -> AsyncIterator[StripeProvider]:
-    provider = StripeProvider(SECRET_KEY, sandbox.url)
+    provider = StripeProvider(SECRET_KEY, sandbox.url, installation=installation)
     yield provider
     await provider.close()
 

@@ -15,7 +15,7 @@ from providers.stripe import StripeProvider
 from tests.support import localstripe
 from tests.support.localstripe import LocalstripeDialect, running_localstripe
 from tests.support.meddler import CrashError
-from tests.support.sandbox import SandboxForTests
+from tests.support.sandbox import SandboxForTests, installation
 from tests.support.shop import Shop
 from tests.support.steps import TOTAL, Request, Result, Step, Steps, attempt, authorise, capture, insist, reverse
 
@@ -31,7 +31,9 @@ def localstripe_url() -> Iterator[str]:
 
 @pytest.fixture
 async def steps(shop: Shop, sandbox: SandboxForTests, localstripe_url: str) -> AsyncIterator[Steps]:
-    provider = StripeProvider(localstripe.SECRET_KEY, localstripe_url, transport=LocalstripeDialect(5.0))
+    provider = StripeProvider(
+        localstripe.SECRET_KEY, localstripe_url, transport=LocalstripeDialect(5.0), installation=installation
+    )
     yield Steps(shop, provider, sandbox)
     await provider.close()
 

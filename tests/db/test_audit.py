@@ -16,7 +16,7 @@ from tests.db import audit_breaks_of_listings, audit_breaks_of_money, audit_brea
 from tests.db.audit_breaks_of_orders import CLOSED
 from tests.db.audited_shop import AuditedShop, Break, broken, found_after
 from tests.support.postgres import PostgresForTests
-from tests.support.sandbox import SECRET_KEY, SandboxForTests, running_sandbox
+from tests.support.sandbox import SECRET_KEY, SandboxForTests, installation, running_sandbox
 from tests.support.shop import Shop
 from tests.support.steps import Steps
 
@@ -32,7 +32,7 @@ def sandbox(postgres: PostgresForTests) -> Iterator[SandboxForTests]:
 @pytest.fixture(scope="module")
 async def shop(postgres: PostgresForTests, sandbox: SandboxForTests) -> AsyncIterator[AuditedShop]:
     engine = create_engine(postgres.migrated())
-    provider = StripeProvider(SECRET_KEY, sandbox.url)
+    provider = StripeProvider(SECRET_KEY, sandbox.url, installation=installation)
     shop = AuditedShop(Steps(Shop(engine), provider, sandbox))
     await shop.fill()
     yield shop

@@ -31,6 +31,22 @@ _CHECKOUT = """
 SELECT 1 FROM variants v JOIN products p ON p.id = v.product_id JOIN prices x ON x.sku = v.sku WHERE v.sku = $1
 """
 _LONGEST_WAIT = 1.5
+_ORDER = """
+WITH cart AS (
+    INSERT INTO carts (id, status, checkout_attempt, currency) VALUES (gen_random_uuid(), 'open', 1, 'GBP')
+    RETURNING id
+), placed AS (
+    INSERT INTO orders (id, cart_id, checkout_attempt, status, payment_status, currency, subtotal_amount,
+        discount_amount, shipping_amount, tax_amount, total_amount, captured_amount, refunded_amount, payment_attempt,
+        capture_policy, payment_retry_delays)
+    SELECT gen_random_uuid(), id, 1, 'pending', 'none', 'GBP', 1000, 0, 0, 0, 1000, 0, 0, 1, $2::text, $3::text::int[]
+    FROM cart RETURNING id
+)
+INSERT INTO payment_operations
+    (key, order_id, operation, attempt, n, amount, currency, provider, provider_reference, state)
+SELECT id || ':' || operation, id, operation, $1::int, 1, 1000, 'GBP', 'stripe', 'pi_1', 'succeeded'
+FROM placed, unnest(ARRAY['authorise', 'capture']) AS operation
+"""
 
 
 @pytest.fixture
@@ -136,3 +152,21 @@ async def test_editors_of_products_and_the_migration_do_not_wait_for_each_other_
     editing.cancel()
     assert edits > 10
     assert await broken(shop) == {}
+
+
+async def test_payments_whose_method_was_kept_before_are_found_afterwards(postgres: PostgresForTests) -> None:
+    url = postgres.empty()
+    await asyncio.to_thread(command.upgrade, migrations.config(url), "0016")
+    connection = await asyncpg.connect(url)
+    for number, (policy, delays) in enumerate((("shipment", "{}"), ("placement", "{3600}"), ("placement", "{}"))):
+        await connection.execute(_ORDER, number, policy, delays)
+    await connection.close()
+
+    await asyncio.to_thread(migrations.upgrade, url)
+
+    async with opened_shop(url) as shop:
+        keeping = await shop.run(
+            "SELECT attempt, operation FROM payment_operations WHERE keeps_method ORDER BY attempt"
+        )
+        assert keeping == [(0, "authorise"), (1, "authorise")]
+        assert await shop.run("SELECT indexrelid FROM pg_index WHERE NOT indisvalid") == []

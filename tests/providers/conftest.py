@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from providers.stripe import StripeProvider
 from tests.support.postgres import PostgresForTests
-from tests.support.sandbox import SECRET_KEY, SandboxForTests, running_sandbox
+from tests.support.sandbox import SECRET_KEY, SandboxForTests, installation, running_sandbox
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +25,6 @@ async def sandbox(sandbox_process: SandboxForTests) -> AsyncIterator[SandboxForT
 
 @pytest_asyncio.fixture
 async def provider(sandbox: SandboxForTests) -> AsyncIterator[StripeProvider]:
-    provider = StripeProvider(SECRET_KEY, sandbox.url, timeout=5)
+    provider = StripeProvider(SECRET_KEY, sandbox.url, timeout=5, installation=installation)
     yield provider
     await provider.close()

@@ -12,7 +12,7 @@ from domain.provider_payments import ProviderPaymentState, ProviderRefusedError,
 from providers.stripe import StripeProvider
 from tests.support import localstripe
 from tests.support.localstripe import LEFT_OUT, LocalstripeDialect, running_localstripe
-from tests.support.sandbox import SECRET_KEY, SandboxForTests
+from tests.support.sandbox import SECRET_KEY, SandboxForTests, installation
 
 TOTAL = Money(4_200, "GBP")
 State = ProviderPaymentState
@@ -37,11 +37,13 @@ def localstripe_url() -> Iterator[str]:
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     if request.param == "sandbox":
         sandbox: SandboxForTests = request.getfixturevalue("sandbox_process")
-        provider = StripeProvider(SECRET_KEY, sandbox.url)
+        provider = StripeProvider(SECRET_KEY, sandbox.url, installation=installation)
         yield Server(provider, _sandbox_bank(sandbox.url))
     else:
         url: str = request.getfixturevalue("localstripe_url")
-        provider = StripeProvider(localstripe.SECRET_KEY, url, transport=LocalstripeDialect(5.0))
+        provider = StripeProvider(
+            localstripe.SECRET_KEY, url, transport=LocalstripeDialect(5.0), installation=installation
+        )
         yield Server(provider, _localstripe_bank(url))
     await provider.close()
 
@@ -188,16 +190,29 @@ async def test_ledger_tells_of_each_payment_what_a_look_up_tells(server: Server)
     assert listed == {reference: await server.provider.find(reference) for reference in references}
 
 
-async def test_method_is_saved_for_its_buyer_listed_and_forgotten(server: Server) -> None:
-    user_id, provider = uuid4(), server.provider
-    buyer = await provider.create_buyer(f"{user_id}:buyer", user_id)
-    other = await provider.create_buyer(f"{user_id}:other", uuid4())
-    saved = await provider.save_method(f"{user_id}:save", buyer, "pm_card_visa")
+async def buyer_of(server: Server) -> str:
+    """Have a payment make a buyer."""
+    order_id = uuid4()
+    reference = await server.provider.prepare(f"{order_id}:authorise:1", order_id, TOTAL, keep=True)
+    return (await server.provider.find(reference)).buyer or ""
+
+
+async def test_method_is_saved_for_its_buyer_listed_and_forgotten_with_them(server: Server) -> None:
+    provider = server.provider
+    buyer, other = await buyer_of(server), await buyer_of(server)
+    saved = await provider.save_method(f"{buyer}:save", buyer, "pm_card_visa")
     assert saved.label == "visa 4242"
     assert await provider.saved_methods(buyer) == [saved]
     assert await provider.saved_methods(other) == []
-    await provider.forget_method(f"{user_id}:forget", saved.reference)
-    assert await provider.saved_methods(buyer) == []
+
+    for _ in range(2):
+        await provider.forget_buyer(buyer)
+
+    with pytest.raises(ProviderRefusedError):
+        await provider.saved_methods(buyer)
+    with pytest.raises(ProviderRefusedError):
+        await provider.save_method(f"{buyer}:late", buyer, "pm_card_visa")
+    assert await provider.saved_methods(other) == []
 
 
 @pytest.mark.parametrize("part", LEFT_OUT)

@@ -16,8 +16,10 @@ State = ProviderPaymentState
 
 
 async def buyer_of(provider: StripeProvider) -> str:
-    user_id = uuid4()
-    return await provider.create_buyer(f"{user_id}:buyer", user_id)
+    """Have a payment make a buyer, as the first one of an order does that keeps its method."""
+    order_id = uuid4()
+    reference = await provider.prepare(f"{order_id}:authorise:1", order_id, TOTAL, keep=True)
+    return (await provider.find(reference)).buyer or ""
 
 
 async def pay(
@@ -38,11 +40,12 @@ async def pay(
 async def test_buyer_is_created_once_and_the_provider_learns_nothing_but_our_id(
     provider: StripeProvider, sandbox: SandboxForTests
 ) -> None:
-    user_id = uuid4()
-    references = {await provider.create_buyer(f"{user_id}:buyer", user_id) for _ in range(3)}
+    order_id = uuid4()
+    key = f"{order_id}:authorise:1"
+    references = {await provider.prepare(key, order_id, TOTAL, keep=True) for _ in range(3)}
     assert len(references) == 1
-    rows = await sandbox.fetch("SELECT metadata FROM customers WHERE id = $1", references.pop())
-    assert [row["metadata"] for row in rows] == [f'{{"user_id": "{user_id}"}}']
+    rows = await sandbox.fetch("SELECT metadata FROM customers WHERE metadata ->> 'order_id' = $1", str(order_id))
+    assert [row["metadata"] for row in rows] == [f'{{"order_id": "{order_id}"}}']
 
 
 async def test_kept_method_pays_again_without_the_buyer_until_it_is_forgotten(provider: StripeProvider) -> None:
@@ -56,11 +59,32 @@ async def test_kept_method_pays_again_without_the_buyer_until_it_is_forgotten(pr
     again = await pay(provider, buyer, saved.reference, off_session=True)
     assert (again.state, again.method) == (State.AUTHORISED, saved.reference)
 
-    for number in (1, 2):
-        await provider.forget_method(f"forget:{saved.reference}:{number}", saved.reference)
-    assert await provider.saved_methods(buyer) == []
+    for _ in range(2):
+        await provider.forget_buyer(buyer)
+    for late in (
+        provider.saved_methods(buyer),
+        provider.save_method("late", buyer, "pm_card_visa"),
+        pay(provider, buyer, saved.reference, off_session=True),
+    ):
+        with pytest.raises(ProviderRefusedError, match=r"^resource_missing$"):
+            await late
     with pytest.raises(ProviderRefusedError, match=r"^payment_method_unexpected_state$"):
-        await pay(provider, buyer, saved.reference, off_session=True)
+        await pay(provider, None, saved.reference)
+    assert (await provider.find(first.reference)).state is State.AUTHORISED
+
+
+async def test_buyer_who_is_forgotten_while_they_pay_leaves_no_method(
+    provider: StripeProvider, sandbox: SandboxForTests
+) -> None:
+    order_id = uuid4()
+    key = f"{order_id}:authorise:1"
+    reference = await provider.prepare(key, order_id, TOTAL, keep=True)
+    buyer = (await provider.find(reference)).buyer or ""
+    await provider.forget_buyer(buyer)
+
+    await provider.authorise(key, reference, "pm_card_visa")
+
+    assert await sandbox.fetch("SELECT id FROM payment_methods WHERE customer = $1", buyer) == []
 
 
 async def test_method_kept_by_a_guest_pays_the_next_payment_of_the_order_without_the_guest(

@@ -8,7 +8,7 @@ import pytest
 from domain.money import Money
 from domain.provider_payments import ProviderPaymentState, ProviderRefusedError, ProviderUnavailableError
 from providers.stripe import StripeProvider
-from tests.support.sandbox import SECRET_KEY, SandboxForTests
+from tests.support.sandbox import SECRET_KEY, SandboxForTests, installation
 
 TOTAL = Money(4_200, "GBP")
 WITH_EFFECT = {"drop_after": "APIConnectionError", "error_after": "APIError 500", "replay_error": "APIError 500"}
@@ -128,7 +128,7 @@ async def test_forgotten_key_refuses_a_repeated_capture(provider: StripeProvider
 
 
 async def test_slow_capture_takes_effect_after_its_caller_gave_up(sandbox: SandboxForTests) -> None:
-    hasty = StripeProvider(SECRET_KEY, sandbox.url, timeout=0.3)
+    hasty = StripeProvider(SECRET_KEY, sandbox.url, timeout=0.3, installation=installation)
     order_id = uuid4()
     reference = await payment_in(hasty, order_id, ProviderPaymentState.AUTHORISED)
     await sandbox.misbehave("slow", operation="capture", delay=0.8)
@@ -141,7 +141,7 @@ async def test_slow_capture_takes_effect_after_its_caller_gave_up(sandbox: Sandb
 
 
 async def test_slow_answer_comes_after_the_effect_and_its_key_is_in_use_meanwhile(sandbox: SandboxForTests) -> None:
-    hasty = StripeProvider(SECRET_KEY, sandbox.url, timeout=0.3)
+    hasty = StripeProvider(SECRET_KEY, sandbox.url, timeout=0.3, installation=installation)
     order_id = uuid4()
     reference = await payment_in(hasty, order_id, ProviderPaymentState.AUTHORISED)
     await sandbox.misbehave("slow_after", operation="capture", delay=0.8)

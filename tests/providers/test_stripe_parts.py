@@ -16,7 +16,7 @@ from domain.provider_payments import (
     RefundState,
 )
 from providers.stripe import StripeProvider
-from tests.support.sandbox import SECRET_KEY, SandboxForTests
+from tests.support.sandbox import SECRET_KEY, SandboxForTests, installation
 
 TOTAL = Money(4_200, "GBP")
 State = ProviderPaymentState
@@ -112,7 +112,7 @@ async def test_refunds_of_a_part_are_counted_rightly_whether_or_not_more_capture
 
 
 async def test_card_or_account_without_multicapture_refuses_to_be_captured_twice(sandbox: SandboxForTests) -> None:
-    provider = StripeProvider(SECRET_KEY, sandbox.url, multicapture=False)
+    provider = StripeProvider(SECRET_KEY, sandbox.url, multicapture=False, installation=installation)
     for card in ("pm_card_visa", "pm_card_credit_disableEnterpriseCardFeatures"):
         order_id = uuid4()
         reference = await authorised(provider, order_id, card)
@@ -265,33 +265,6 @@ async def test_decline_on_demand_hits_any_card_once_and_says_whether_to_try_agai
         assert (declined.state, declined.decline_code, declined.decline) == (State.DECLINED, code, kind)
         passed = await provider.authorise(f"{order_id}:authorise:2", reference, "pm_card_visa")
         assert (passed.state, passed.decline) == (State.AUTHORISED, None)
-
-
-async def test_search_finds_an_orders_payments_and_nobody_elses_when_its_index_is_that_far(
-    provider: StripeProvider, sandbox: SandboxForTests
-) -> None:
-    order_id = uuid4()
-    references = [await authorised(provider, order_id), (await captured(provider, uuid4()))]
-    second = await provider.prepare(f"{order_id}:authorise:2", order_id, TOTAL)
-    found = await provider.search(order_id)
-    assert [payment.reference for payment in found] == [second, references[0]]
-    assert found[1] == await provider.find(references[0])
-
-    await sandbox.control("POST", "delays", {"name": "search", "seconds": 3600})
-    assert await provider.search(order_id) == []
-    await sandbox.control("POST", "delays", {"name": "search", "seconds": 0})
-
-
-async def test_search_goes_on_over_several_pages(provider: StripeProvider, sandbox: SandboxForTests) -> None:
-    order_id = uuid4()
-    await sandbox.fetch(
-        "INSERT INTO payment_intents (id, order_id, amount, currency, status, capture_method, metadata) "
-        "SELECT 'pi_' || $1 || n, $1, n, 'gbp', 'requires_payment_method', 'manual', "
-        "json_build_object('order_id', $1, 'installation', 'unnamed') "
-        "FROM generate_series(1, 203) AS n ORDER BY n",
-        str(order_id),
-    )
-    assert [payment.amount.amount for payment in await provider.search(order_id)] == list(range(203, 0, -1))
 
 
 async def test_ledger_since_a_time_leaves_older_payments_out(

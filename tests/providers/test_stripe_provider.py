@@ -17,7 +17,7 @@ from domain.provider_payments import (
     RefundState,
 )
 from providers.stripe import StripeProvider
-from tests.support.sandbox import SandboxForTests
+from tests.support.sandbox import SandboxForTests, installation
 
 TOTAL = Money(4_200, "GBP")
 
@@ -254,7 +254,7 @@ async def test_ledger_lists_every_payment_newest_first_over_several_pages(
 
 
 async def test_nobody_listening_is_an_unknown_outcome_without_secrets() -> None:
-    provider = StripeProvider("sk_test_do_not_print_me", "http://127.0.0.1:9", timeout=2)
+    provider = StripeProvider("sk_test_do_not_print_me", "http://127.0.0.1:9", timeout=2, installation=installation)
     with pytest.raises(ProviderUnavailableError) as failure:
         await provider.authorise("key-of-mine", "pi_1", "pm_card_visa")
     await provider.close()
@@ -270,7 +270,7 @@ async def test_answer_that_never_comes_ends_with_the_time_out() -> None:
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    provider = StripeProvider("sk_test_x", f"http://127.0.0.1:{port}", timeout=0.3)
+    provider = StripeProvider("sk_test_x", f"http://127.0.0.1:{port}", timeout=0.3, installation=installation)
     async with asyncio.timeout(3), server:
         with pytest.raises(ProviderUnavailableError):
             await provider.find("pi_1")
@@ -278,7 +278,7 @@ async def test_answer_that_never_comes_ends_with_the_time_out() -> None:
 
 
 async def test_refused_secret_key_is_unavailable_rather_than_a_refused_order(sandbox: SandboxForTests) -> None:
-    provider = StripeProvider("sk_live_do_not_print_me", sandbox.url, timeout=2)
+    provider = StripeProvider("sk_live_do_not_print_me", sandbox.url, timeout=2, installation=installation)
     with pytest.raises(ProviderUnavailableError) as failure:
         await provider.find("pi_1")
     await provider.close()

@@ -38,7 +38,6 @@ LEFT_OUT = MappingProxyType(
         "reasons of declines": "it declines without a `decline_code` and without the payment",
         "refunds that are pending or fail": "its refunds succeed at once",
         "disputes": "it has none",
-        "search": "it has none",
         "payments off session, and methods kept by them": "it knows no `setup_future_usage`",
         "reservations that run out": "its reservations stay",
     }

@@ -81,14 +81,8 @@ class Meddler:
     async def find(self, reference: str) -> ProviderPayment:
         return await self._pass("find", lambda: self.provider.find(reference))
 
-    async def search(self, order_id: UUID) -> list[ProviderPayment]:
-        return await self._pass("search", lambda: self.provider.search(order_id))
-
     def ledger(self, since: datetime | None = None) -> AsyncIterator[ProviderPayment]:
         return self.provider.ledger(since)
-
-    async def create_buyer(self, key: str, user_id: UUID) -> str:
-        return await self._pass("create_buyer", lambda: self.provider.create_buyer(key, user_id))
 
     async def save_method(self, key: str, buyer: str, payment_method: str) -> SavedMethod:
         return await self._pass("save_method", lambda: self.provider.save_method(key, buyer, payment_method))
@@ -96,8 +90,8 @@ class Meddler:
     async def saved_methods(self, buyer: str) -> list[SavedMethod]:
         return await self._pass("saved_methods", lambda: self.provider.saved_methods(buyer))
 
-    async def forget_method(self, key: str, method: str) -> None:
-        await self._pass("forget_method", lambda: self.provider.forget_method(key, method))
+    async def forget_buyer(self, buyer: str) -> None:
+        await self._pass("forget_buyer", lambda: self.provider.forget_buyer(buyer))
 
     async def _pass(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
         self.asked.append(name)

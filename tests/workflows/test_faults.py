@@ -10,7 +10,7 @@ from domain.order_states import OrderStatus
 from domain.provider_payments import ProviderPayment, ProviderPaymentState, ProviderRefund, ProviderRefusedError
 from providers.stripe import StripeProvider
 from tests.support.gates import Gate
-from tests.support.sandbox import SECRET_KEY, SandboxForTests
+from tests.support.sandbox import SECRET_KEY, SandboxForTests, installation
 from tests.support.world import WAIT, World
 from workers.wiring import WORK
 from workflows.order import OrderWorkflow
@@ -74,7 +74,7 @@ async def test_refused_refund_stands_still_until_an_operator_decides(
 ) -> None:
     sku = await world.goods(stock=10)
     order = world.order_of(await world.cart((sku, 1)))
-    provider = RefusesRefunds(api_key=SECRET_KEY, api_base=sandbox.url)
+    provider = RefusesRefunds(api_key=SECRET_KEY, api_base=sandbox.url, installation=installation)
     world.provider = provider
 
     async with world.working():
@@ -114,7 +114,7 @@ async def test_payment_that_its_provider_has_forgotten_calls_an_operator(
     world: World, sandbox: SandboxForTests
 ) -> None:
     order = world.order_of(await world.cart((await world.goods(), 1)))
-    provider = ForgetsPayments(api_key=SECRET_KEY, api_base=sandbox.url)
+    provider = ForgetsPayments(api_key=SECRET_KEY, api_base=sandbox.url, installation=installation)
     world.provider = provider
 
     async with world.working():
@@ -151,7 +151,7 @@ async def test_order_that_stands_still_before_it_is_placed_can_be_cancelled(
 ) -> None:
     sku = await world.goods(stock=10)
     order = world.order_of(await world.cart((sku, 1)))
-    provider = RefusesCaptures(api_key=SECRET_KEY, api_base=sandbox.url)
+    provider = RefusesCaptures(api_key=SECRET_KEY, api_base=sandbox.url, installation=installation)
     world.provider = provider
 
     async with world.working():
@@ -184,7 +184,7 @@ async def test_step_that_fails_for_good_after_the_order_was_cancelled_calls_no_o
     world: World, sandbox: SandboxForTests
 ) -> None:
     order = world.order_of(await world.cart((await world.goods(), 1)))
-    provider = RefusesOneCapture(api_key=SECRET_KEY, api_base=sandbox.url)
+    provider = RefusesOneCapture(api_key=SECRET_KEY, api_base=sandbox.url, installation=installation)
     world.provider = provider
     gate = Gate("payments.capture", "before")
 
