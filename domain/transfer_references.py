@@ -12,12 +12,5 @@ def transfer_reference(number: str, attempt: int) -> str:
     return f"RF{98 - _number(stem + 'RF00') % 97:02}{stem}"
 
 
-def is_transfer_reference(said: str) -> bool:
-    """Tell whether a reference is whole: ISO 7064, modulus 97-10."""
-    plain = said.replace(" ", "").upper()
-    fits = plain.startswith("RF") and plain.isascii() and plain.isalnum() and 5 <= len(plain) <= _LONGEST + 4
-    return fits and _number(plain[4:] + plain[:4]) % 97 == 1
-
-
 def _number(letters: str) -> int:
     return int("".join(str(int(one, 36)) for one in letters))

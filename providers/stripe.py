@@ -98,7 +98,7 @@ class StripeProvider:
             ProviderUnavailableError: the outcome is unknown.
         """
         wanted: PaymentIntentCreateParams = {
-            "amount": total.amount,
+            "amount": reading.written(total),
             "currency": total.currency.lower(),
             "capture_method": "manual",
             "allowed_payment_method_types": ["card"],
@@ -153,7 +153,7 @@ class StripeProvider:
             ProviderUnavailableError: the outcome is unknown.
         """
         wanted: PaymentIntentCaptureParams = {
-            "amount_to_capture": amount.amount,
+            "amount_to_capture": reading.written(amount),
             "metadata": {operation_of(key).partition(":")[2]: str(amount.amount)},
             "expand": ["latest_charge"],
         }
@@ -200,7 +200,7 @@ class StripeProvider:
             ProviderUnavailableError: the outcome is unknown.
         """
         refunding = self._refunds.create_async(
-            {"payment_intent": reference, "amount": amount.amount, "metadata": {"key": refund_name(key)}},
+            {"payment_intent": reference, "amount": reading.written(amount), "metadata": {"key": refund_name(key)}},
             {"idempotency_key": key},
         )
         return reading.refund(await self._ask(refunding))

@@ -21,12 +21,14 @@ from domain.provider_payments import (
     RefundState,
     SavedMethod,
 )
+from domain.stripe_amounts import from_stripe, to_stripe
 
 INSTALLATION = "installation"
 """Where an intent's metadata keeps who has made it."""
 
 CAPTURE_PREFIX = "capture:"
-"""Where an intent's metadata keeps what each capture has taken: `capture:<n>`, by the operation's number."""
+"""Where an intent's metadata keeps what each capture has taken: `capture:<n>`, by the operation's number, as our books
+write amounts."""
 
 _STATES = MappingProxyType(
     {
@@ -70,6 +72,18 @@ def translated() -> Iterator[None]:
         raise ProviderUnavailableError(f"{type(error).__name__} {error.http_status or ''}".rstrip()) from None
 
 
+def written(amount: Money) -> int:
+    """Write an amount as Stripe reads it.
+
+    Raises:
+        ProviderRefusedError: Stripe takes no such fraction of this currency.
+    """
+    try:
+        return to_stripe(amount)
+    except ValueError:
+        raise ProviderRefusedError("amount_not_payable") from None
+
+
 def declined(error: stripe.CardError) -> ProviderPayment:
     """Read the payment out of a decline: Stripe sends it along, with the error as its last one.
 
@@ -94,16 +108,17 @@ def payment(
     charge = intent.latest_charge if isinstance(intent.latest_charge, stripe.Charge) else None
     metadata = _metadata(intent)
     statuses = {dispute.status for dispute in disputes or ()} - _HARMLESS_DISPUTES
+    currency = intent.currency.upper()
     return ProviderPayment(
         reference=intent.id,
         order_id=_order_id(metadata) if installation in {None, metadata.get(INSTALLATION)} else None,
         state=state,
-        amount=Money(intent.amount, intent.currency.upper()),
-        captured=intent.amount_received,
-        refunded=_refunded(charge) if charge else 0,
+        amount=Money(from_stripe(intent.amount, currency), currency),
+        captured=from_stripe(intent.amount_received, currency),
+        refunded=from_stripe(_refunded(charge), currency) if charge else 0,
         decline_code=_decline_code(failure),
         key=metadata.get("key"),
-        capturable=intent.amount_capturable,
+        capturable=from_stripe(intent.amount_capturable, currency),
         authorised_until=_authorised_until(charge) if state is ProviderPaymentState.AUTHORISED else None,
         disputed=bool(statuses),
         dispute_lost="lost" in statuses,
@@ -118,7 +133,8 @@ def payment(
 def refund(given: stripe.Refund) -> ProviderRefund:
     """Read a refund. A status that Stripe has yet to invent is under way, so that it is looked up again."""
     state = _REFUND_STATES.get(given.status or "", RefundState.PENDING)
-    return ProviderRefund(given.id, _metadata(given).get("key"), given.amount, state)
+    amount = from_stripe(given.amount, given.currency.upper())
+    return ProviderRefund(given.id, _metadata(given).get("key"), amount, state)
 
 
 def saved_method(method: stripe.PaymentMethod) -> SavedMethod:

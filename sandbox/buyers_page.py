@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from sandbox.calls import Call
+from sandbox.currencies import shown
 from sandbox.objects import IntentRow
 from sandbox.store import Store
 
@@ -23,7 +24,7 @@ tr + tr {{ border-top: 1px solid #ccc }} form {{ display: flex; gap: .5rem }}
 {payments}</body></html>
 """
 _TABLE = "<table><tr><th>Order</th><th>Amount</th><th>The bank says</th></tr>{rows}</table>"
-_ROW = """<tr><td>{order}</td><td>{amount} {currency}</td><td>
+_ROW = """<tr><td>{order}</td><td>{amount}</td><td>
 <form method="post" action="/_sandbox/payment_intents/{reference}/authenticate">
 <button name="passes" value="true">Complete</button><button name="passes" value="false">Fail</button>
 </form></td></tr>"""
@@ -42,7 +43,6 @@ async def show(store: Store, _request: Request) -> Response:
 def _row(row: IntentRow) -> str:
     return _ROW.format(
         order=escape(row["order_id"] or row["id"]),
-        amount=f"{row['amount'] / 100:.2f}",
-        currency=escape(row["currency"].upper()),
+        amount=escape(shown(row["amount"], row["currency"])),
         reference=escape(row["id"]),
     )

@@ -10,6 +10,7 @@ from api.errors import InvalidRequestError
 from api.webhooks import signatures
 from domain.errors import NotFoundError
 from domain.payment_events import ProviderEvent
+from domain.stripe_amounts import from_stripe
 from domain.stripe_events import type_of
 from settings import Settings
 
@@ -39,6 +40,18 @@ class _Subject(BaseModel):
     def reference(self) -> str | None:
         """Name the payment intent."""
         return self.id if self.object == "payment_intent" else self.payment_intent
+
+    @property
+    def code(self) -> str | None:
+        """Name the currency as our books do."""
+        return self.currency.upper() if self.currency else None
+
+    @property
+    def taken(self) -> int | None:
+        """Return the amount as our books write it."""
+        if self.amount is None or self.code is None:
+            return self.amount
+        return from_stripe(self.amount, self.code)
 
     @property
     def order(self) -> UUID | None:
@@ -84,6 +97,6 @@ def read(body: bytes, signature: str, settings: Settings, now: datetime) -> Prov
         type=type_of(event.type, subject.status),
         reference=subject.reference,
         order_id=subject.order,
-        amount=subject.amount,
-        currency=subject.currency.upper() if subject.currency else None,
+        amount=subject.taken,
+        currency=subject.code,
     )

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from domain.stripe_events import TYPES
 from sandbox.server import serve
 
 
@@ -18,7 +19,10 @@ def sandbox(
     webhook_secret: Annotated[
         str, typer.Option(envvar="EVERORDER_STRIPE_WEBHOOK_SECRET", help="What events are signed with.")
     ] = "",
-    webhook_events: Annotated[str, typer.Option(help="Types of events that are sent, by commas; empty: all.")] = "",
+    webhook_events: Annotated[
+        str,
+        typer.Option(help="Types of events that are sent, by commas; empty: all.", show_default="those that are taken"),
+    ] = ",".join(TYPES),
 ) -> None:
     """Serve the payment sandbox, which speaks the used part of Stripe's API."""
     serve(

@@ -8,7 +8,6 @@ from cli.stack.ports import HOST
 from cli.stack.process import ProcessSpec
 from cli.stack.wiring import Wiring
 from contracts.queues import TaskQueue
-from domain.stripe_events import TYPES
 
 QUEUES = tuple(TaskQueue)
 """The queues that have work; `workers.wiring.WORK` says what."""
@@ -27,7 +26,6 @@ def sandbox(wiring: Wiring) -> ProcessSpec:
         command=everorder(
             *("sandbox", "--host", HOST, "--port", str(wiring.sandbox)),
             *("--webhook-url", os.environ.get("EVERORDER_SANDBOX_WEBHOOK_URL", wiring.webhook_url)),
-            *("--webhook-events", ",".join(TYPES)),
         ),
         environment=wiring.environment(),
         ready=health.answers(f"{wiring.sandbox_url}/healthz"),

@@ -15,6 +15,9 @@ from pydantic import AliasChoices
 from api.app import ROUTERS, create_app
 from api.services import Service
 from cli.gateway.command import render
+from cli.stack import programs
+from cli.stack.folder import DataFolder
+from cli.stack.wiring import Wiring
 from settings import Settings
 from tests.docs.documents import ROOT
 from workers.wiring import WORK
@@ -122,6 +125,14 @@ def test_every_secret_of_the_containers_is_told_to_be_replaced() -> None:
     known = {found[1] for value in values if (found := re.search(r"\$\{(\w*(?:PASSWORD|SECRET|TOKEN)):-", value))}
     assert "EVERORDER_SECRET" in known
     assert {name for name in known if f"`{name}`" not in told} == set()
+
+
+def test_sandbox_in_a_container_sends_the_events_that_the_embedded_one_sends(tmp_path: Path) -> None:
+    """Those that the command sends unless it is told otherwise."""
+    embedded = programs.sandbox(Wiring(DataFolder(tmp_path), *range(1, 7))).command
+    for command in (embedded, SERVICES["sandbox"]["command"]):
+        assert "--webhook-url" in command
+        assert "--webhook-events" not in command
 
 
 def test_ports_are_open_on_this_machine_only() -> None:

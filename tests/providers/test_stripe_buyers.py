@@ -192,6 +192,26 @@ async def test_failed_authentication_is_a_hard_decline_and_another_card_may_foll
     assert passed.state is State.AUTHORISED
 
 
+@pytest.mark.parametrize(
+    ("total", "text"),
+    [
+        (Money(4_200, "JPY"), "<td>4200 JPY</td>"),
+        (Money(4_200, "KWD"), "<td>4.200 KWD</td>"),
+        (Money(42, "ISK"), "<td>42.00 ISK</td>"),
+    ],
+)
+async def test_page_writes_amounts_with_the_digits_of_their_currency(
+    provider: StripeProvider, sandbox: SandboxForTests, total: Money, text: str
+) -> None:
+    order_id = uuid4()
+    reference = await provider.prepare(f"{order_id}:authorise:1", order_id, total)
+    await provider.authorise(f"{order_id}:authorise:1", reference, "pm_card_authenticationRequired")
+
+    async with httpx2.AsyncClient(base_url=sandbox.url, trust_env=False) as client:
+        [row] = [line for line in (await client.get("/_sandbox")).text.split("<tr>") if str(order_id) in line]
+    assert text in row
+
+
 async def test_page_lets_a_developer_play_the_buyer(provider: StripeProvider, sandbox: SandboxForTests) -> None:
     order_id = uuid4()
     asked = await pay(provider, None, "pm_card_authenticationRequired", order_id=order_id)

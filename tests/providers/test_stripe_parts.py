@@ -267,6 +267,35 @@ async def test_decline_on_demand_hits_any_card_once_and_says_whether_to_try_agai
         assert (passed.state, passed.decline) == (State.AUTHORISED, None)
 
 
+async def test_currency_whose_units_differ_at_stripe_is_charged_and_given_back_as_much_as_here(
+    provider: StripeProvider, sandbox: SandboxForTests
+) -> None:
+    order_id, total = uuid4(), Money(4_200, "ISK")
+    key = f"{order_id}:authorise:1"
+    reference = await provider.prepare(key, order_id, total)
+    authorised = await provider.authorise(key, reference, "pm_card_visa")
+    taken = await provider.capture(f"{order_id}:capture:1", reference, Money(4_000, "ISK"))
+    given = await provider.refund(f"{order_id}:refund:1", reference, Money(1_500, "ISK"))
+
+    rows = await sandbox.fetch(
+        "SELECT amount, captured_amount, refunded_amount FROM payment_intents WHERE id = $1", reference
+    )
+    assert [tuple(row) for row in rows] == [(420_000, 400_000, 150_000)]
+    assert (authorised.amount, authorised.capturable, taken.captured, given.amount) == (total, 4_200, 4_000, 1_500)
+    found = await provider.find(reference)
+    assert (found.amount, found.captured, found.refunded, found.refunds) == (total, 4_000, 1_500, (given,))
+    assert [(one.key, one.amount) for one in found.captures] == [(f"{order_id}:capture:1", 4_000)]
+
+
+async def test_amount_that_stripe_has_no_unit_for_is_refused_and_nothing_is_made(
+    provider: StripeProvider, sandbox: SandboxForTests
+) -> None:
+    order_id = uuid4()
+    with pytest.raises(ProviderRefusedError, match=r"^amount_not_payable$"):
+        await provider.prepare(f"{order_id}:authorise:1", order_id, Money(550, "MGA"))
+    assert await sandbox.fetch("SELECT 1 FROM payment_intents WHERE order_id = $1", str(order_id)) == []
+
+
 async def test_ledger_since_a_time_leaves_older_payments_out(
     provider: StripeProvider, sandbox: SandboxForTests
 ) -> None:

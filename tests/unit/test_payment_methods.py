@@ -4,7 +4,7 @@ import pytest
 
 from domain.captures import CapturePolicy
 from domain.payment_methods import PaymentWay, provider_of, taken_when, way_of
-from domain.transfer_references import is_transfer_reference, transfer_reference
+from domain.transfer_references import transfer_reference
 from settings import Settings
 
 PLACEMENT, SHIPMENT, DELIVERY = CapturePolicy
@@ -41,19 +41,24 @@ def test_money_is_taken_when_the_way_says(token: str, policy: CapturePolicy, tak
     assert taken_when(token, policy) is taken
 
 
-def test_transfer_reference_is_a_whole_creditor_reference() -> None:
-    # The example of ISO 11649: RF18 5390 0754 7034.
-    assert is_transfer_reference("RF18 5390 0754 7034")
-    assert transfer_reference("EO-100001", 1) == "RF40EO100001A1"
-    assert is_transfer_reference(transfer_reference("EO-100001", 2))
-    assert len(transfer_reference("EO-" + "9" * 40, 12)) == 25
+def remainder(reference: str) -> int:
+    """Check a creditor reference as banks do (ISO 7064, modulus 97-10): of a whole one, 1 is left."""
+    turned = reference[4:] + reference[:4]
+    return int("".join(str(int(one, 36)) for one in turned)) % 97
 
 
 @pytest.mark.parametrize(
-    "said", ["", "RF", "RF18539007547035", "RF81539007547034", "XX18539007547034", "RF18é39007547034"]
+    ("number", "attempt", "reference"),
+    [
+        ("EO-100001", 1, "RF40EO100001A1"),
+        ("EO-100001", 2, "RF13EO100001A2"),
+        ("EO-" + "9" * 40, 12, "RF87999999999999999999A12"),
+    ],
 )
-def test_slip_of_the_pen_is_found(said: str) -> None:
-    assert not is_transfer_reference(said)
+def test_transfer_reference_is_a_whole_creditor_reference(number: str, attempt: int, reference: str) -> None:
+    assert remainder("RF18539007547034") == 1  # the example of ISO 11649
+    assert transfer_reference(number, attempt) == reference
+    assert remainder(reference) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import typer
 
 from cli import main
 from cli.main import COMMANDS
+from domain.stripe_events import TYPES
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str | int | None:
@@ -39,6 +40,19 @@ def test_missing_setting_is_one_line_and_no_trace(
     monkeypatch.delenv("DATABASE_URL", raising=False)
     assert call(monkeypatch, "seed") == 2
     assert capsys.readouterr().err == "everorder: DATABASE_URL: Field required\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [((), list(TYPES)), (("--webhook-events", ""), None), (("--webhook-events", "refund.failed"), ["refund.failed"])],
+)
+def test_sandbox_sends_the_events_that_are_taken_unless_it_is_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, said: tuple[str, ...], sent: list[str] | None
+) -> None:
+    told: dict[str, object] = {}
+    monkeypatch.setattr("cli.serve.sandbox.serve", lambda **settings: told.update(settings))
+    assert call(monkeypatch, "sandbox", "--database-url", "postgresql://nowhere/sandbox", *said) in {0, None}
+    assert told["webhook_events"] == sent
 
 
 def test_mistake_of_ours_keeps_its_trace(monkeypatch: pytest.MonkeyPatch) -> None:
