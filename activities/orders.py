@@ -44,6 +44,12 @@ class OrderActivities(contract.OrderActivities):
         async with self._step() as session:
             return await checkout.open_order(session, request)
 
+    @activity.defn(name="orders.look")
+    async def look(self, request: OrderStep) -> OrderSnapshot:
+        """Load the order as its row stands."""
+        async with self._step() as session:
+            return await orders.snapshot(session, request.order_id)
+
     @activity.defn(name="orders.begin_cancel")
     async def begin_cancel(self, request: CancelStep) -> OrderSnapshot:
         """Fence the order against `open` and every other step, even one that has not begun yet."""

@@ -225,6 +225,18 @@ class OrderClient:
         except RPCError as error:
             raise _unavailable(error) from None
 
+    async def look_at_row(self, order_id: UUID) -> None:
+        """Have an order's workflow look whether its row has gone on without it.
+
+        Raises:
+            NotFoundError: its workflow is over or was never started.
+            TemporarilyUnavailableError: Temporal is away.
+        """
+        try:
+            await self._handle(order_id).signal(OrderWorkflow.look_at_row, rpc_timeout=_CALL)
+        except RPCError as error:
+            raise _unavailable(error) from None
+
     async def resolve(self, order_id: UUID, decision: Resolve, *, wait: timedelta) -> OrderOutcome | Accepted:
         """Decide about an order that needs an operator."""
         return await self._update_within(order_id, OrderWorkflow.resolve, decision, wait)

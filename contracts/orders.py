@@ -326,6 +326,11 @@ class OrderActivities:
         """Freeze and price the cart, write the order and hold the stock; or load the order that exists already."""
         raise NotImplementedError
 
+    @activity.defn(name="orders.look")
+    async def look(self, request: OrderStep) -> OrderSnapshot:
+        """Load the order as its row stands."""
+        raise NotImplementedError
+
     @activity.defn(name="orders.require_payment")
     async def require_payment(self, request: RequirePayment) -> OrderSnapshot:
         """Record a decline and keep the stock held until the deadline."""

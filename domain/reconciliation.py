@@ -6,7 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from uuid import UUID
 
-from domain.order_states import CANCELLABLE, UNPAID, UNPLACED_ENDS, OrderStatus
+from domain.order_states import CANCELLABLE, ENDED, UNPAID, UNPLACED_ENDS, OrderStatus
 
 
 class FindingKind(StrEnum):
@@ -16,6 +16,8 @@ class FindingKind(StrEnum):
     """An open order has no workflow: it is resumed from its row."""
     ROW_RESTORED = "row_restored"
     """An order's row is older than what its workflow did: the workflow begins anew from the row."""
+    ROW_AHEAD = "row_ahead"
+    """An order's row has gone further than its workflow knows, which is told and goes on from the row."""
     ROW_RESTORED_AFTER_END = "row_restored_after_end"
     """An order's row is open and its workflow has undone it, or was about to: it is cancelled again."""
     ROW_RESTORED_AFTER_SHIPMENT = "row_restored_after_shipment"
@@ -55,6 +57,7 @@ class Remedy(StrEnum):
 
     RESUME = "resume"
     BEGIN_ANEW = "begin_anew"
+    LOOK_AT_ROW = "look_at_row"
     CANCEL_AGAIN = "cancel_again"
     CALL_OPERATOR = "call_operator"
 
@@ -63,6 +66,7 @@ KIND_OF = MappingProxyType(
     {
         Remedy.RESUME: FindingKind.WORKFLOW_LOST,
         Remedy.BEGIN_ANEW: FindingKind.ROW_RESTORED,
+        Remedy.LOOK_AT_ROW: FindingKind.ROW_AHEAD,
         Remedy.CANCEL_AGAIN: FindingKind.ROW_RESTORED_AFTER_END,
         Remedy.CALL_OPERATOR: FindingKind.ROW_RESTORED_AFTER_SHIPMENT,
     }
@@ -76,20 +80,22 @@ _ON_ITS_WAY = frozenset({OrderStatus.SHIPPED, OrderStatus.DELIVERED, OrderStatus
 
 
 def remedy(row: OrderStatus, workflow: WorkflowStanding | None) -> Remedy | None:
-    """Judge an open order that has been left alone for a while, by its row and by its newest workflow.
+    """Judge an order that has been left alone for a while, by its row and by its newest workflow.
 
-    A row that is ahead of a running workflow is as it should be: the workflow repeats its step when a worker is back.
-    One that is behind was restored from an older copy. What a workflow has ended is ended again; goods that have left
-    the house can not be called back by a program. None: nothing is wrong.
+    A running workflow that is behind its row is told to look at it: it has a step to repeat once a worker is back, or
+    the step was one of an earlier run. A row that is behind was restored from an older copy. What a workflow has ended
+    is ended again; goods that have left the house can not be called back by a program. None: nothing is wrong.
     """
     if workflow is None or workflow.status is None or workflow.status == row:
-        return None if workflow and workflow.running else Remedy.RESUME
+        return None if row in ENDED or (workflow and workflow.running) else Remedy.RESUME
+    if row in ENDED:
+        return Remedy.LOOK_AT_ROW if workflow.running else None
     if workflow.status in UNDOING and row in CANCELLABLE:
         return Remedy.CANCEL_AGAIN
     if workflow.status in _ON_ITS_WAY and _is_behind(row, workflow.status):
         return Remedy.CALL_OPERATOR
     if workflow.running:
-        return Remedy.BEGIN_ANEW if _is_behind(row, workflow.status) else None
+        return Remedy.BEGIN_ANEW if _is_behind(row, workflow.status) else Remedy.LOOK_AT_ROW
     return Remedy.RESUME
 
 

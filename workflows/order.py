@@ -30,7 +30,7 @@ from workflows.cancelling import Cancelling, CancelRequestedError
 from workflows.commands import Commands
 from workflows.fulfilment import Fulfilment
 from workflows.payment import Payment
-from workflows.progress import Progress
+from workflows.progress import OvertakenError, Progress
 from workflows.reauthorisation import Reauthorisation
 from workflows.refunds import Refunds
 
@@ -58,6 +58,7 @@ class OrderWorkflow:
         self._refused: str | None = None
         self._checked_out = False
         self._over = False
+        self._overtaken = False
         self._refunding = 0
         """How many wait for a refund: an order that is over, and was begun again for it, ends after them."""
 
@@ -84,6 +85,14 @@ class OrderWorkflow:
                 self._progress.ask_to_cancel(Cancel(reason="workflow_cancelled"))
 
     async def _story(self) -> OrderOutcome:
+        """Tell it, and once more from the order's row where that has gone on without this run."""
+        while True:
+            try:
+                return await self._tell()
+            except OvertakenError:
+                self._progress.saga.forget()
+
+    async def _tell(self) -> OrderOutcome:
         progress = self._progress
         await self._open_or_refuse()
         if progress.stands(OrderStatus.CANCELLING):
@@ -136,6 +145,9 @@ class OrderWorkflow:
             return
         if progress.cancel is not None:
             await self._cancelling.unwind()
+        elif self._overtaken:
+            self._overtaken = False
+            await progress.look_at_row()
         elif self._refunds.ended:
             await self._refunds.settle()
         elif self._payment.look_ups.news:
@@ -152,7 +164,7 @@ class OrderWorkflow:
         yield from self._reauthorisation.alarms()
 
     def _something_to_do(self) -> bool:
-        asked = bool(self._commands) or self._progress.cancel is not None or self._refunds.ended
+        asked = bool(self._commands) or self._progress.cancel is not None or self._refunds.ended or self._overtaken
         return asked or self._payment.look_ups.news or self._ended() or self._has_to_begin_anew()
 
     def _ended(self) -> bool:
@@ -269,6 +281,11 @@ class OrderWorkflow:
         """Hear that something has happened to the payment. It is not believed: the payment is looked up."""
         self._payment.look_ups.hear(event)
         self._refunds.look_again()
+
+    @workflow.signal
+    def look_at_row(self) -> None:
+        """Hear that the order's row may have gone on without this run. It is not believed: the row is looked at."""
+        self._overtaken = True
 
     @workflow.signal
     def claimed(self, claim: Claim) -> None:

@@ -7,8 +7,9 @@ from typing import TypeVar
 from uuid import UUID
 
 from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
-from contracts.failures import refusal
+from contracts.failures import refusal, refusal_code
 from contracts.orders import Cancel, FlagOrder, OrderActivities, OrderOutcome, OrderSnapshot, OrderStep, PlaceOrder
 from contracts.orders import Resolve as OperatorDecision
 from domain.order_states import OrderStatus
@@ -21,6 +22,10 @@ from workflows.story import Story
 Activities = TypeVar("Activities")
 Request = TypeVar("Request")
 Result = TypeVar("Result")
+
+
+class OvertakenError(Exception):
+    """The order's row has gone on without this run: an earlier one, terminated meanwhile, had a step in hand."""
 
 
 class Progress:
@@ -119,8 +124,33 @@ class Progress:
         )
 
     async def surely(self, step: Callable[[], Awaitable[Result]], *, skippable: bool = False) -> Result | None:
-        """Run a step that has to succeed, or that an operator decides about; not before there is an order to flag."""
-        return await (step() if self.order is None else self.standstill.surely(step, skippable=skippable))
+        """Run a step that has to succeed, or that an operator decides about; not before there is an order to flag.
+
+        Raises:
+            OvertakenError: it was refused, because the order does not stand any more where this run believed.
+        """
+        if self.order is None:
+            return await step()
+        return await self.standstill.surely(lambda: self._unless_overtaken(step), skippable=skippable)
+
+    async def _unless_overtaken(self, step: Callable[[], Awaitable[Result]]) -> Result:
+        try:
+            return await step()
+        except FailureError as error:
+            if refusal_code(error) and not is_cancelled_exception(error):
+                await self.look_at_row()
+            raise
+
+    async def look_at_row(self) -> None:
+        """Compare what is known of the order with its row.
+
+        Raises:
+            OvertakenError: the row stands somewhere else.
+        """
+        known = self.known
+        await self.record(OrderActivities.look, self.step, "Look where the order stands")
+        if (self.known.status, self.known.payment_attempt) != (known.status, known.payment_attempt):
+            raise OvertakenError
 
     async def flag(self, request: FlagOrder) -> None:
         """Call an operator, or say that none is needed any more."""

@@ -24,6 +24,10 @@ class Saga:
         await self._undos[-1]()
         self._undos.pop()
 
+    def forget(self) -> None:
+        """Forget every undo: what has to be undone is told by the order's row again."""
+        self._undos.clear()
+
     async def unwind(self) -> None:
         """Run all undos, last first."""
         while self._undos:

@@ -8,7 +8,7 @@ from activities.reconciliation.adopting import ACTOR
 from activities.reconciliation.burying import bury
 from activities.reconciliation.journal import Journal
 from activities.reconciliation.rounds import Round
-from contracts.orders import Cancel
+from contracts.orders import Cancel, PlaceOrder
 from db import order_log, orders
 from db.reconciliation import books
 from db.reconciliation.reports import NewFinding
@@ -38,15 +38,21 @@ class OrderRound(Round):
             after = page[-1]
 
     async def strays(self, journal: Journal) -> None:
-        """End the workflows whose order had a row and has none any more: nothing that they try can succeed."""
+        """End the workflows whose order had a row and has none any more: nothing that they try can succeed.
+
+        Those whose order is over, and do not know, are told to look.
+        """
         async for page in self._standings.all_running():
             journal.workflows += len(page)
             old = {one.order_id: one for one in page if one.began_at < self._before}
             async with self._sessions.begin() as session:
-                lost = await books.without_row(session, old)
-            for order_id in lost:
+                rows = await books.statuses(session, old)
+            for order_id, workflow in old.items():
                 async with journal.carefully(order_id):
-                    await self._end(old[order_id], journal)
+                    if order_id not in rows:
+                        await self._end(workflow, journal)
+                    elif rows[order_id] in ENDED and remedy(rows[order_id], workflow) is not None:
+                        await self._look_again(order_id, journal)
 
     async def _page(self, after: tuple[str, UUID]) -> Sequence[tuple[OrderStatus, UUID]]:
         async with self._sessions.begin() as session:
@@ -56,7 +62,7 @@ class OrderRound(Round):
         workflow = await self._standings.one(order_id)
         async with self._sessions.begin() as session:
             row = await books.standing(session, order_id, before=self._before)
-        if row is None or row.status in ENDED or not row.at_rest:
+        if row is None or not row.at_rest:
             return
         wanted = remedy(row.status, workflow)
         if wanted is None:
@@ -68,16 +74,21 @@ class OrderRound(Round):
         if wanted is Remedy.CALL_OPERATOR:
             await self._flag(order_id, KIND_OF[wanted])
             await journal.park(finding)
-        start = replace(await self._adoption.start(order_id), hold=self._hold)
-        match wanted:
-            case Remedy.RESUME:
-                await self._starts.resume(start)
-            case Remedy.CANCEL_AGAIN:
-                await self._starts.begin_anew(start, told=Cancel("reconciled", ACTOR))
-            case _:
-                await self._starts.begin_anew(start)
+        if wanted is Remedy.LOOK_AT_ROW:
+            await self._starts.look_at_row(order_id)
+        else:
+            await self._start(wanted, replace(await self._adoption.start(order_id), hold=self._hold))
         if wanted is not Remedy.CALL_OPERATOR:
             await journal.heal(finding)
+
+    async def _start(self, wanted: Remedy, order: PlaceOrder) -> None:
+        match wanted:
+            case Remedy.RESUME:
+                await self._starts.resume(order)
+            case Remedy.CANCEL_AGAIN:
+                await self._starts.begin_anew(order, told=Cancel("reconciled", ACTOR))
+            case _:
+                await self._starts.begin_anew(order)
 
     async def _flag(self, order_id: UUID, reason: str) -> None:
         async with self._sessions.begin() as session:

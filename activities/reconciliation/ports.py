@@ -39,6 +39,14 @@ class Starts(Protocol):
         """
         ...
 
+    async def look_at_row(self, order_id: UUID) -> None:
+        """Have a running workflow look at its order's row.
+
+        Raises:
+            NotFoundError: it does not run.
+        """
+        ...
+
     async def resume(self, order: PlaceOrder, *, told: PaymentEvent | Cancel | None = None) -> None:
         """Give an order a workflow, unless one runs."""
         ...

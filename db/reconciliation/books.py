@@ -24,7 +24,7 @@ _STANDING = text("""
 SELECT status, payment_attempt, updated_at < :before AS at_rest FROM orders WHERE id = :order_id
 """)
 
-_KNOWN = text("SELECT id FROM orders WHERE id = ANY(CAST(:orders AS uuid[]))")
+_STATUSES = text("SELECT id, status FROM orders WHERE id = ANY(CAST(:orders AS uuid[]))")
 
 _ENTRIES = text("""
 SELECT p.reference, o.id AS order_id, o.status, o.payment_status, o.payment_attempt, o.updated_at < :before AS at_rest,
@@ -87,9 +87,10 @@ async def standing(session: AsyncSession, order_id: UUID, *, before: datetime) -
     return None if row is None else OrderStanding(OrderStatus(row.status), row.payment_attempt, row.at_rest)
 
 
-async def without_row(session: AsyncSession, orders: Collection[UUID]) -> set[UUID]:
-    """Tell which of some orders have no row."""
-    return set(orders) - set((await session.execute(_KNOWN, {"orders": list(orders)})).scalars())
+async def statuses(session: AsyncSession, orders: Collection[UUID]) -> dict[UUID, OrderStatus]:
+    """Tell where some orders stand; those that have no row are left out."""
+    rows = await session.execute(_STATUSES, {"orders": list(orders)})
+    return {order_id: OrderStatus(status) for order_id, status in rows}
 
 
 async def entries(

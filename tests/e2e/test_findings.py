@@ -14,6 +14,7 @@ from domain.order_states import OrderStatus
 from domain.reconciliation import FindingKind
 from tests.e2e.test_reconciliation import DECLINED, placed, ready
 from tests.support.lone_world import LoneWorld, lone_world
+from tests.support.overtaking import cancel_to_its_end
 from tests.support.postgres import PostgresForTests
 from tests.support.reconciling import reconcile
 from tests.support.temporal import plain_client, running_temporal
@@ -47,6 +48,13 @@ async def loses_its_workflow(lone: LoneWorld) -> UUID:
 async def has_an_older_row(lone: LoneWorld) -> UUID:
     order = await placed(lone.world)
     await row_is(lone.world, order, "payment_required")
+    return order.order_id
+
+
+async def has_a_newer_row(lone: LoneWorld) -> UUID:
+    order = await ready(lone.world, card=DECLINED)
+    await lone.world.place(order)
+    await cancel_to_its_end(lone.world, order)
     return order.order_id
 
 
@@ -145,6 +153,7 @@ Make = Callable[[LoneWorld], Awaitable[UUID]]
 KINDS: dict[FindingKind, tuple[Make, str]] = {
     FindingKind.WORKFLOW_LOST: (loses_its_workflow, HEALED),
     FindingKind.ROW_RESTORED: (has_an_older_row, HEALED),
+    FindingKind.ROW_AHEAD: (has_a_newer_row, HEALED),
     FindingKind.ROW_RESTORED_AFTER_END: (has_an_older_row_after_its_end, HEALED),
     FindingKind.ROW_RESTORED_AFTER_SHIPMENT: (has_an_older_row_after_its_shipment, PARKED),
     FindingKind.ROW_LOST: (has_no_row, HEALED),
@@ -178,6 +187,7 @@ async def test_every_kind_of_finding_is_found_and_dealt_with_as_the_table_says(l
         assert found == expected
         assert await world.client.is_running(made[FindingKind.WORKFLOW_LOST])
         assert not await world.client.is_running(made[FindingKind.ROW_LOST])
+        assert (await world.ended(made[FindingKind.ROW_AHEAD])).status is OrderStatus.CANCELLED
         for kind in (FindingKind.PAYMENT_RETURNED, FindingKind.PAYMENT_OF_ENDED_ORDER):
             assert await world.charged(made[kind]) == []
         for kind in (FindingKind.NOT_HEALED, FindingKind.WORKFLOW_LOST, FindingKind.DISPUTE_UNKNOWN):

@@ -1,0 +1,19 @@
+"""What a worker does to an order's row that goes on with a run which was terminated meanwhile."""
+
+from contracts.orders import CancelStep, PlaceOrder
+from db import checkout
+from tests.support.world import World
+
+
+async def begin_to_cancel(world: World, order: PlaceOrder) -> None:
+    """Take the first step of cancelling an order, and no other."""
+    async with world.sessions.begin() as session:
+        step = CancelStep(order.order_id, order.cart_id, order.checkout_attempt, "buyer", "cancelled")
+        await checkout.begin_cancel(session, step)
+
+
+async def cancel_to_its_end(world: World, order: PlaceOrder) -> None:
+    """Cancel an order from which no money was taken."""
+    await begin_to_cancel(world, order)
+    async with world.sessions.begin() as session:
+        await checkout.finish_cancel(session, order.order_id)
