@@ -18,6 +18,7 @@ from temporalio.service import RPCError
 from clients import search_attributes
 from clients.connection import connect
 from db import migrations
+from db.schema import differences, named
 from settings import Settings, SettingsError, get_settings
 
 _OLDEST_PYTHON = (3, 11)
@@ -87,9 +88,16 @@ async def _postgres(settings: Settings) -> str:
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise UnwellError(f"not reachable: {error}", "start PostgreSQL, or correct DATABASE_URL") from None
     try:
-        return await _migrated(connection)
+        version = await _migrated(connection)
     finally:
         await connection.close()
+    different = await differences(settings.database_url)
+    if different:
+        raise UnwellError(
+            f"schema is at {migrations.head()}, but is not what its migrations make: {named(different)}",
+            "put right what was changed by hand, or begin with an empty database (a local stack: another --data-dir)",
+        )
+    return version
 
 
 async def _migrated(connection: "asyncpg.Connection[asyncpg.Record]") -> str:
@@ -100,6 +108,10 @@ async def _migrated(connection: "asyncpg.Connection[asyncpg.Record]") -> str:
         revision = await connection.fetchval("SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:
         revision = None
+    if revision and not migrations.known(revision):
+        raise UnwellError(
+            f"schema is at {revision}", "run the release that it is at: this one does not know its schema"
+        )
     if revision != migrations.head():
         raise UnwellError(f"schema is at {revision or 'nothing'}, not {migrations.head()}", "run: everorder migrate")
     return f"version {major}, schema {revision}"

@@ -10,6 +10,7 @@ import typer
 from sqlalchemy.exc import DBAPIError
 
 from cli.errors import CommandError
+from cli.failures import cause
 from cli.retail.target import database_url
 from cli.shopify.currency import chosen
 from db.engine import create_engine, create_sessions
@@ -41,8 +42,7 @@ def shopify(
         with replaced(file) as written:
             count = asyncio.run(write_products(written, url, chosen(currency, data_dir), location))
     except (DBAPIError, OSError) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        raise CommandError(f"{file} was not written: {str(cause).partition(chr(10))[0]}") from None
+        raise CommandError(f"{file} was not written: {cause(error)}") from None
     typer.echo(f"{file}: {count:,} products")
 
 

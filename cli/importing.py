@@ -8,6 +8,7 @@ import typer
 from sqlalchemy.exc import DBAPIError
 
 from cli.errors import CommandError
+from cli.failures import cause
 from cli.retail.day import survey
 from cli.retail.importing import ImportReport, import_day
 from cli.retail.report import print_day
@@ -38,7 +39,7 @@ def retail(file: File, data_dir: DataDir = None) -> None:
     try:
         report = asyncio.run(import_day(day, database_url(data_dir)))
     except (DBAPIError, OSError) as error:
-        msg = f"the database does not take it, nothing was changed: {_cause(error)}"
+        msg = f"the database does not take it, nothing was changed: {cause(error)}"
         raise CommandError(msg) from None
     typer.echo(_told(report))
 
@@ -63,7 +64,7 @@ def shopify(
         with ProgressBar() as bar:
             report = asyncio.run(import_file(file, database, options, bar))
     except (DBAPIError, OSError) as error:
-        msg = f"the database does not take it, nothing was changed: {_cause(error)}"
+        msg = f"the database does not take it, nothing was changed: {cause(error)}"
         raise CommandError(msg) from None
     if as_json_:
         typer.echo(as_json(file, report, dry_run=dry_run))
@@ -81,8 +82,3 @@ def _told(report: ImportReport) -> str:
     if report.new_products or report.received_units:
         return f"imported: {report.new_products} new products of {report.skus}, {report.received_units} units received"
     return f"nothing to do: all {report.skus} products and {report.units} units were imported before"
-
-
-def _cause(error: DBAPIError | OSError) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return str(cause).partition("\n")[0]

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.exc import DBAPIError
 
 from cli.errors import CommandError
+from cli.failures import database_told
 from clients.chores import ChoreClient
 from clients.connection import connect
 from contracts.schedules import RECONCILIATION, WHOLE_RECONCILIATION, Chore
@@ -47,9 +47,8 @@ async def _reconciled(settings: Settings, chore: Chore, wait: float) -> tuple[Re
         raise CommandError("the round is not over yet: is a worker of the queue maintenance at work?") from None
     engine = create_engine(settings.database_url, pool_size=1, application="everorder-payments")
     try:
-        newest = await newest_report(create_sessions(engine))
-    except (DBAPIError, OSError) as error:
-        raise CommandError(f"the database does not answer: {type(error).__name__}") from None
+        with database_told():
+            newest = await newest_report(create_sessions(engine))
     finally:
         await engine.dispose()
     if newest is None:

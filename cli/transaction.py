@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cli.errors import CommandError
+from cli.failures import database_told
 from db.engine import create_engine, create_sessions
 from settings import Settings
 
@@ -18,17 +17,15 @@ def in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[
     """Do one thing in a transaction, which is committed unless the work raises.
 
     Raises:
-        CommandError: the database does not answer.
+        CommandError: the database does not answer, or would not do it.
     """
 
     async def done() -> T:
         engine = create_engine(settings.database_url, pool_size=1, application="everorder-command")
         try:
-            async with create_sessions(engine).begin() as session:
-                return await work(session)
-        except (DBAPIError, OSError) as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            raise CommandError(f"the database does not answer: {str(cause).partition(chr(10))[0]}") from None
+            with database_told():
+                async with create_sessions(engine).begin() as session:
+                    return await work(session)
         finally:
             await engine.dispose()
 

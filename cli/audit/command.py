@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError
 
 from cli import payments
 from cli.audit.auditing import PATIENCE
 from cli.audit.auditing import audit as make_audit
 from cli.audit.report import AuditReport, as_json, print_report
 from cli.errors import CommandError
+from cli.failures import database_told
 from clients.connection import connect
 from clients.orders import OrderClient
 from db.audit.limits import Limits
@@ -53,10 +53,9 @@ async def _audited(settings: Settings, recheck: timedelta, *, settled: bool) -> 
     sessions = create_sessions(engine)
     limits = Limits(hold=settings.hold + _GRACE)
     try:
-        audited = _settled(settings, sessions, limits, recheck) if settled else make_audit(sessions, limits=limits)
-        return await audited, await payments.newest_report(sessions)
-    except (DBAPIError, OSError) as error:
-        raise CommandError(f"the database does not answer: {_first_line(error)}") from None
+        with database_told():
+            audited = _settled(settings, sessions, limits, recheck) if settled else make_audit(sessions, limits=limits)
+            return await audited, await payments.newest_report(sessions)
     finally:
         await engine.dispose()
 
@@ -93,8 +92,3 @@ def _reconciliation(newest: Reconciled | None) -> dict[str, object] | None:
         "sums": report.sums,
         "findings": [{"kind": one.kind, "action": one.action, "order_id": str(one.order_id)} for one in found],
     }
-
-
-def _first_line(error: DBAPIError | OSError) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return str(cause).partition("\n")[0]

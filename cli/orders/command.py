@@ -8,9 +8,9 @@ from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError
 
 from cli.errors import CommandError
+from cli.failures import database_told
 from cli.orders import pages
 from cli.orders.desk import OrderDesk
 from cli.stack import json_file
@@ -124,10 +124,8 @@ async def _desk(settings: Settings, *, temporal: bool) -> AsyncIterator[OrderDes
         raise CommandError(f"Temporal at {settings.temporal_address} does not answer")
     engine = create_engine(settings.database_url, pool_size=_CONNECTIONS, application="everorder-orders")
     try:
-        yield OrderDesk(create_sessions(engine), client, settings.hold)
-    except (DBAPIError, OSError) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        raise CommandError(f"the database does not answer: {str(cause).partition(chr(10))[0]}") from None
+        with database_told():
+            yield OrderDesk(create_sessions(engine), client, settings.hold)
     finally:
         await engine.dispose()
 

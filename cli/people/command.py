@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cli.failures import database_told
 from cli.people.desk import ErasedPerson, PeopleDesk
 from clients.connection import connect
 from clients.erasures import ErasureClient
@@ -35,6 +36,7 @@ async def _erase(settings: Settings, email: str) -> ErasedPerson:
     engine = create_engine(settings.database_url, pool_size=1, application="everorder-people")
     try:
         client = ErasureClient(await connect(settings, lazy=True))
-        return await PeopleDesk(create_sessions(engine), client, LocalMailbox(settings.mailbox_dir)).erase(email)
+        with database_told():
+            return await PeopleDesk(create_sessions(engine), client, LocalMailbox(settings.mailbox_dir)).erase(email)
     finally:
         await engine.dispose()
