@@ -39,7 +39,7 @@ from db.payments import Books, Operation
 from domain.captures import CapturePolicy
 from domain.declines import DeclineKind, kind_of
 from domain.money import Money
-from domain.order_ids import operation_of, provider_key
+from domain.order_ids import provider_key, refund_name
 from domain.payment_methods import METHOD_UNAVAILABLE, provider_of
 from domain.provider_payments import (
     ProviderPayment,
@@ -168,11 +168,11 @@ class PaymentActivities(contract.PaymentActivities):
         return PaymentLookedUp(approved, disputed=payment.disputed, finding=_finding(payment, books))
 
     async def _failed_late(self, payment: ProviderPayment) -> bool:
-        keys = [operation_of(one.key) for one in payment.refunds if one.key and one.state is RefundState.FAILED]
-        if not keys:
+        names = [refund_name(one.key) for one in payment.refunds if one.key and one.state is RefundState.FAILED]
+        if not names:
             return False
         async with self._statements() as session:
-            return await refunds.fail_late(session, keys)
+            return await refunds.fail_late(session, names)
 
     @activity.defn(name="payments.capture")
     async def capture(self, request: CapturePayment) -> PaymentAnswer:

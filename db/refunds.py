@@ -24,6 +24,7 @@ from domain.errors import (
     OtherCurrencyError,
     RefundTooLargeError,
 )
+from domain.order_ids import operation_of
 from domain.order_states import REFUNDABLE, OrderStatus, PaymentStatus
 from domain.refunds import RefundStatus
 from models.columns import new_id
@@ -128,12 +129,14 @@ WHERE r.id = :id AND r.state = 'started' AND NOT p.under_way
 RETURNING r.order_id, r.n, r.state, r.actor, r.reason, r.note_id
 """)
 
-_UNKNOWN = text("""
-SELECT k.key FROM unnest(CAST(:keys AS text[])) WITH ORDINALITY AS k (key, n)
-WHERE NOT EXISTS (SELECT FROM payment_operations p WHERE p.key = k.key) ORDER BY k.n
+_KNOWN = text("""
+SELECT key, refund_id, CASE state WHEN 'succeeded' THEN provider_reference END
+FROM payment_operations WHERE order_id = :order_id AND operation = 'refund'
 """)
 
 # A refund that is over at the provider takes its steps in the books all the same: reserved, begun, and then finished.
+# Books that have lost it may have given its number to another one since, so that it gets the next; and its id, unless
+# they know that much of it.
 _ADOPT = text("""
 WITH reserved AS (
     UPDATE orders SET refunding_amount = refunding_amount + :amount, updated_at = now()
@@ -142,16 +145,22 @@ WITH reserved AS (
     RETURNING id, currency
 ), refund AS (
     INSERT INTO refunds (id, order_id, n, amount, currency, state, reason, actor)
-    SELECT :id, id, (SELECT coalesce(max(n), 0) + 1 FROM refunds WHERE order_id = :order_id), :amount, currency,
+    SELECT CASE WHEN EXISTS (SELECT FROM refunds WHERE id = CAST(:refund_id AS uuid)) THEN CAST(:new_id AS uuid)
+               ELSE coalesce(CAST(:refund_id AS uuid), CAST(:new_id AS uuid)) END,
+           id, (SELECT coalesce(max(n), 0) + 1 FROM refunds WHERE order_id = :order_id), :amount, currency,
            'started', :reason, :actor
     FROM reserved
+    RETURNING id
+), numbered AS (
+    SELECT CASE WHEN bool_or(key = :key) THEN max(n) + 1 ELSE CAST(split_part(:key, ':', 3) AS integer) END AS n
+    FROM payment_operations WHERE order_id = :order_id AND operation = 'refund'
 )
 INSERT INTO payment_operations
     (key, order_id, operation, attempt, n, amount, currency, provider, provider_reference, state, refund_id)
-SELECT :key, id, 'refund', :attempt, CAST(split_part(:key, ':', 3) AS integer), :amount, currency, :provider,
-       :reference, 'started', :id
-FROM reserved
-RETURNING refund_id
+SELECT CAST(:order_id AS uuid) || ':refund:' || numbered.n, reserved.id, 'refund', :attempt, numbered.n, :amount,
+       reserved.currency, :provider, :reference, 'started', refund.id
+FROM reserved, refund, numbered
+RETURNING key, refund_id
 """)
 
 _ABANDON = text(
@@ -165,6 +174,8 @@ _FAIL_LATE = text("""
 WITH failed AS (
     UPDATE payment_operations SET state = 'declined', code = 'failed_later', updated_at = now()
     WHERE key = ANY(CAST(:keys AS text[])) AND operation = 'refund' AND state = 'succeeded'
+      AND (key = ANY(CAST(:names AS text[]))
+           OR key || ':' || coalesce(CAST(refund_id AS text), 'rest') = ANY(CAST(:names AS text[])))
     RETURNING order_id, refund_id, amount
 ), noted AS (
     UPDATE orders o SET refunded_amount = o.refunded_amount - f.amount, updated_at = now(),
@@ -289,9 +300,25 @@ async def operations(session: AsyncSession, refund_id: UUID) -> Sequence[Operati
     return [payments.operation(row) for row in await session.execute(_OF_REFUND, {"id": refund_id})]
 
 
-async def fail_late(session: AsyncSession, keys: Sequence[str]) -> bool:
-    """Take back that refunds have succeeded which failed later. False: the books do not say that they have."""
-    return bool((await session.execute(_FAIL_LATE, {"keys": list(keys)})).scalar_one())
+async def fail_late(session: AsyncSession, names: Sequence[str]) -> bool:
+    """Take back that refunds have succeeded which failed later, by the provider's names of them.
+
+    False: the books do not say that they have.
+    """
+    values = {"keys": [operation_of(name) for name in names], "names": list(names)}
+    return bool((await session.execute(_FAIL_LATE, values)).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRefund:
+    """What the books know of a refund: its operation's key, which refund it is part of, and what payment it is of.
+
+    `reference` is None where no money was given back.
+    """
+
+    key: str
+    refund_id: UUID | None
+    reference: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,28 +327,30 @@ class LostRefund:
 
     order_id: UUID
     key: str
+    refund_id: UUID | None
     attempt: int
     amount: int
     provider: str
     reference: str
 
 
-async def unknown(session: AsyncSession, keys: Sequence[str]) -> Sequence[str]:
-    """Tell which of some keys the books have no operation of."""
-    return (await session.execute(_UNKNOWN, {"keys": list(keys)})).scalars().all()
+async def known(session: AsyncSession, order_id: UUID) -> Sequence[KnownRefund]:
+    """Lock an order, and list what the books know of its refunds."""
+    await session.execute(_LOCK, {"order_id": order_id})
+    return [KnownRefund(*row) for row in await session.execute(_KNOWN, {"order_id": order_id})]
 
 
-async def adopt(session: AsyncSession, lost: LostRefund, *, actor: str, reason: str) -> UUID:
-    """Write down a refund that the books have lost, as one that is under way, and return its id.
+async def adopt(session: AsyncSession, lost: LostRefund, *, actor: str, reason: str) -> tuple[str, UUID]:
+    """Write down a refund that the books have lost, as one that is under way; return its operation's key and its id.
 
     Raises:
         RefundTooLargeError: less is left of what was captured, or the order does not stand.
     """
-    values = {**asdict(lost), "id": new_id(), "refundable": sorted(REFUNDABLE), "actor": actor, "reason": reason}
-    adopted: UUID | None = (await session.execute(_ADOPT, values)).scalar_one_or_none()
+    values = {**asdict(lost), "new_id": new_id(), "refundable": sorted(REFUNDABLE), "actor": actor, "reason": reason}
+    adopted = (await session.execute(_ADOPT, values)).one_or_none()
     if adopted is None:
         raise RefundTooLargeError("Less is left of the captured money than this refund is about.")
-    return adopted
+    return adopted.key, adopted.refund_id
 
 
 async def settle(session: AsyncSession, refund_id: UUID) -> SettledRefund | None:

@@ -56,6 +56,14 @@ def refund_name(key: str) -> str:
     return f"{operation_of(key)}:{refund}" if refund else operation_of(key)
 
 
+def refund_id_of(name: str) -> UUID | None:
+    """Return which refund a provider's name is of; None: the rest of a payment, or it does not say."""
+    try:
+        return UUID(_refund_of(name) or "")
+    except ValueError:
+        return None
+
+
 def _refund_of(key: str) -> str | None:
     fourth = key.split(":")[3:4]
     return fourth[0] if fourth and not fourth[0].isdecimal() else None

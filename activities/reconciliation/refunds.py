@@ -1,5 +1,6 @@
 """Writing into the books the refunds that were ours and that the books have lost: the buyer has the money already."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,8 +9,8 @@ from activities.reconciliation.adopting import ACTOR
 from db import order_log, payments, refunds
 from db.engine import Sessions
 from db.reconciliation.books import Entry
-from db.refunds import LostRefund
-from domain.order_ids import operation_of
+from db.refunds import KnownRefund, LostRefund
+from domain.order_ids import operation_of, refund_id_of, refund_key, refund_name
 from domain.order_states import EventType
 from domain.provider_payments import ProviderPayment, ProviderRefund, RefundState
 from models.payments import PaymentOperationState
@@ -32,13 +33,15 @@ class LostRefunds:
         """
         if entry.attempt is None or payment.captured != entry.captured:
             return False
-        found = {operation_of(one.key or ""): one for one in _of_order(order_id, payment)}
+        found = {refund_name(one.key or ""): one.amount for one in _of_order(order_id, payment)}
         async with self._sessions.begin() as session:
-            lost = {key: found[key].amount for key in await refunds.unknown(session, list(found))}
+            known = await refunds.known(session, order_id)
+            lost = {name: amount for name, amount in found.items() if not _is_known(name, payment.reference, known)}
             if not lost or sum(lost.values()) != payment.refunded - entry.refunded:
                 return False
-            for key, amount in lost.items():
-                refund = LostRefund(order_id, key, entry.attempt, amount, provider, payment.reference)
+            for name, amount in lost.items():
+                key, refund_id = operation_of(name), refund_id_of(name)
+                refund = LostRefund(order_id, key, refund_id, entry.attempt, amount, provider, payment.reference)
                 await self._note(session, refund)
         return True
 
@@ -48,10 +51,21 @@ class LostRefunds:
         Raises:
             RefundTooLargeError: the order has no place for it.
         """
-        refund_id = await refunds.adopt(session, refund, actor=ACTOR, reason=_RECONCILED)
-        await payments.finish(session, refund.key, PaymentOperationState.SUCCEEDED)
+        key, refund_id = await refunds.adopt(session, refund, actor=ACTOR, reason=_RECONCILED)
+        await payments.finish(session, key, PaymentOperationState.SUCCEEDED)
         await refunds.settle(session, refund_id)
         await order_log.annotate(session, refund.order_id, EventType.REFUNDED, actor=ACTOR, reason=_RECONCILED)
+
+
+def _is_known(name: str, reference: str, known: Sequence[KnownRefund]) -> bool:
+    """Tell whether the books know a refund of a payment: under its own name, or under the number that it was given.
+
+    The number alone tells no two refunds apart: after a restore the next one has the number of the one that was lost.
+    """
+    if name in {one.key for one in known} | {refund_key(one.key, one.refund_id) for one in known}:
+        return True
+    refund_id = refund_id_of(name)
+    return refund_id is not None and (refund_id, reference) in {(one.refund_id, one.reference) for one in known}
 
 
 def _of_order(order_id: UUID, payment: ProviderPayment) -> list[ProviderRefund]:
