@@ -178,6 +178,30 @@ async def test_order_that_was_shipped_whole_has_no_rest_and_calls_nobody(world: 
     assert await goods.on_hand(world) == (8, 7)
 
 
+async def test_request_to_cancel_what_was_sent_as_well_waits_for_an_operators_word_also_after_the_rest_was_cancelled(
+    world: World,
+) -> None:
+    order, _ = await bought(world, CapturePolicy.PLACEMENT)
+    async with world.working():
+        await shipped_in_part(world, order)
+        await cancel_rest(world, order, Cancel("changed_mind", "guest"))
+        assert (await world.order(order.order_id)).needs_operator
+        await cancel_rest(world, order)
+        settled = await standing(world, order, "partially_refunded")
+        assert (settled.status, settled.operator_reason) == (OrderStatus.SHIPPED, "cancel_after_shipment")
+        assert settled.needs_operator
+
+        await world.client.resolve(order.order_id, Resolve(Decision.SKIP, "return_agreed", "operator:7"), wait=WAIT)
+
+    decided = await world.order(order.order_id)
+    assert (decided.status, decided.needs_operator) == (OrderStatus.SHIPPED, False)
+    assert await world.charged(order.order_id) == [1333]
+    assert (await world.events(order.order_id))[-5:] == [
+        *("partially_shipped", "cancel_requested", "rest_cancelled", "refunded", "operator_resolved")
+    ]
+    await require_clean(world, order)
+
+
 async def test_refund_that_left_less_than_the_rest_is_not_exceeded(world: World) -> None:
     order, _ = await bought(world, CapturePolicy.PLACEMENT)
     async with world.working():
