@@ -130,5 +130,12 @@ class OrderActivities(contract.OrderActivities):
                 event = EventType.OPERATOR_RESOLVED
                 changed = await orders.clear_flag(session, request.order_id)
             if changed:
-                await order_log.annotate(session, request.order_id, event, actor=request.actor, reason=request.reason)
+                await order_log.annotate(
+                    session,
+                    request.order_id,
+                    event,
+                    actor=request.actor,
+                    reason=request.reason,
+                    note_id=request.note_id,
+                )
             return await orders.snapshot(session, request.order_id)

@@ -220,6 +220,7 @@ class Resolve:
     decision: Decision
     reason: str = "resolved"
     actor: str = "operator"
+    note_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +317,7 @@ class FlagOrder:
     needs_operator: bool
     reason: str
     actor: str
+    note_id: UUID | None = None
 
 
 class OrderActivities:

@@ -238,6 +238,7 @@ class OrderSearch:
     email: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    needs_operator: bool = False
     after: tuple[datetime, UUID] | None = None
 
 
@@ -272,6 +273,7 @@ _FILTERS = {
     "email": "lower(o.email) = lower(:email)",
     "since": "o.created_at >= :since",
     "until": "o.created_at < :until",
+    "needs_operator": "o.needs_operator AND CAST(:needs_operator AS boolean)",
 }
 """Conditions of a search by the filter that asks for them: only those that are asked for are in the statement, so that
 each search has an index whatever PostgreSQL knows of its parameters."""
@@ -307,7 +309,7 @@ async def search(session: AsyncSession, wanted: OrderSearch) -> Sequence[OrderVi
 
 def search_statement(wanted: OrderSearch) -> tuple[TextClause, dict[str, object]]:
     """Write the statement of a search: the orders are found first, and only then joined to what is shown of them."""
-    asked = {name: value for name in _FILTERS if (value := getattr(wanted, name)) is not None}
+    asked = {name: value for name in _FILTERS if (value := getattr(wanted, name)) not in (None, False)}
     conditions = [_FILTERS[name] for name in asked]
     values: dict[str, object] = {**asked, "limit": wanted.limit}
     if wanted.after is not None:

@@ -165,7 +165,7 @@ class Progress:
 
     def give_up(self, decision: OperatorDecision) -> None:
         """Cancel because an operator has decided to give everything back."""
-        self.ask_to_cancel(Cancel(decision.reason, decision.actor))
+        self.ask_to_cancel(Cancel(decision.reason, decision.actor, decision.note_id))
 
     def give_way(self) -> None:
         """Let a request to cancel interrupt the checkout, where waiting has swallowed the interruption."""

@@ -59,7 +59,15 @@ class Standstill:
 
     async def clear(self, decision: Resolve) -> None:
         """Say on the order that no operator is needed any more."""
-        await self._flag(FlagOrder(self._order_id, needs_operator=False, reason=decision.reason, actor=decision.actor))
+        await self._flag(
+            FlagOrder(
+                self._order_id,
+                needs_operator=False,
+                reason=decision.reason,
+                actor=decision.actor,
+                note_id=decision.note_id,
+            )
+        )
 
     async def _call_operator(self, reason: str) -> Resolve:
         self._decisions.clear()

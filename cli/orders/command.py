@@ -90,7 +90,7 @@ def resume(
     order: Annotated[str | None, typer.Argument(metavar="ORDER", help="Number or id of the order.")] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every open order whose workflow does not run.")] = False,
 ) -> None:
-    """Give an order a workflow again, which goes on from its row. Nothing happens where one is running."""
+    """Give an order a workflow again, which goes on from its row; not where one is running or the order is over."""
     if order is None and everyone:
         typer.echo(f"resumed: {_at_desk(lambda desk: desk.resume_all())}")
     elif order is not None and not everyone:

@@ -23,7 +23,6 @@ from models.payments import PaymentOperationKind
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _AT_ONCE = 20
-_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +48,9 @@ class OrderDesk:
         self, *, limit: int, status: OrderStatus | None = None, needs_operator: bool = False
     ) -> Sequence[OrderView]:
         """List orders, newest first."""
-        found: list[OrderView] = []
-        after = None
+        wanted = OrderSearch(limit=limit, status=status, needs_operator=needs_operator)
         async with self._sessions() as session:
-            while len(found) < limit:
-                page = await orders.search(session, OrderSearch(limit=_PAGE, status=status, after=after))
-                found += [order for order in page if order.needs_operator or not needs_operator]
-                if len(page) < _PAGE:
-                    break
-                after = (page[-1].created_at, page[-1].id)
-        return found[:limit]
+            return await orders.search(session, wanted)
 
     async def file(self, which: str) -> OrderFile:
         """Look up everything about an order.
@@ -97,17 +89,25 @@ class OrderDesk:
             EverorderError: it does not need an operator, or Temporal is away.
         """
         await self._wake(which)
-        order_id, code, _ = await self._note(which, reason, actor, usual="resolved")
-        return await self._client.resolve(order_id, Resolve(decision, code, actor), wait=wait)
+        order_id, code, note_id = await self._note(which, reason, actor, usual="resolved")
+        return await self._client.resolve(order_id, Resolve(decision, code, actor, note_id), wait=wait)
 
     async def resume(self, which: str) -> bool:
         """Give an order a workflow again. False: one is running.
 
         Raises:
             NotFoundError: there is no such order.
+            IllegalStepError: it is over, and nothing is left to be done for it.
             TemporarilyUnavailableError: Temporal is away.
         """
-        return await self._resume(await self._id(which))
+        async with self._sessions() as session:
+            order = await orders.snapshot(session, (await _find(session, which)).id)
+        if await self._client.is_running(order.order_id):
+            return False
+        if order.status in ENDED and not order.messages and not order.refunding:
+            raise IllegalStepError(f"{which} is {order.status}: it is over, and nothing is left to be done for it")
+        await self._start(order.order_id)
+        return True
 
     async def resume_all(self) -> int:
         """Give every open order a workflow that has none, and return how many had none.
@@ -123,10 +123,6 @@ class OrderDesk:
             resumed += sum(await asyncio.gather(*(self._resume(one) for one in alone[start : start + _AT_ONCE])))
         return resumed
 
-    async def _id(self, which: str) -> UUID:
-        async with self._sessions() as session:
-            return (await _find(session, which)).id
-
     async def _wake(self, which: str) -> None:
         """Give an order a workflow to be asked, unless it is over."""
         async with self._sessions() as session:
@@ -139,10 +135,13 @@ class OrderDesk:
     async def _resume(self, order_id: UUID) -> bool:
         if await self._client.is_running(order_id):
             return False
+        await self._start(order_id)
+        return True
+
+    async def _start(self, order_id: UUID) -> None:
         async with self._sessions() as session:
             start = await orders.restart(session, order_id)
         await self._client.resume(replace(start, hold=self._hold))
-        return True
 
     async def _note(self, which: str, reason: str, actor: str, *, usual: str) -> tuple[UUID, str, UUID | None]:
         """Find the order, and split a reason into a code and a note: no free text may enter a workflow's history."""

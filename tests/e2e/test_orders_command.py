@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from cli.orders.desk import OrderDesk
 from contracts.orders import Decision, OrderOutcome, Ship
-from domain.errors import IllegalStepError
+from domain.errors import IllegalStepError, NotFoundError
 from domain.order_states import OrderStatus
 from tests.support.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
@@ -158,11 +159,13 @@ async def test_order_without_workflow_that_needs_an_operator_is_resolved_all_the
     assert (await desk.file(which)).order.needs_operator
     await lone.terminate(order.order_id)
     async with lone.world.working():
-        await desk.resolve(which, Decision.SKIP, "kept", "operator:7", wait=WAIT)
+        await desk.resolve(which, Decision.SKIP, "Ada keeps it", "operator:7", wait=WAIT)
 
     file = await desk.file(which)
     assert (file.order.needs_operator, file.order.status, file.running) == (False, "shipped", True)
-    assert (file.timeline[-1].type, file.timeline[-1].reason) == ("operator_resolved", "kept")
+    resolved = file.timeline[-1]
+    assert (resolved.type, resolved.reason, resolved.note) == ("operator_resolved", "resolved", "Ada keeps it")
+    assert "Ada" not in (await lone.world.history(order.order_id)).to_json()
 
 
 async def test_lost_order_is_resumed(lone: LoneWorld, desk: OrderDesk) -> None:
@@ -170,6 +173,46 @@ async def test_lost_order_is_resumed(lone: LoneWorld, desk: OrderDesk) -> None:
     await lone.terminate(order.order_id)
     assert await desk.resume(str(order.order_id))
     assert await lone.world.client.is_running(order.order_id)
+
+
+async def test_order_that_is_over_is_not_resumed_and_told_so(lone: LoneWorld, desk: OrderDesk) -> None:
+    order = await lone.placed()
+    number = (await lone.world.order(order.order_id)).number
+    assert not await desk.resume(number)
+    async with lone.world.working():
+        await desk.cancel(number, "requested", "operator:7", wait=WAIT)
+        await lone.world.temporal.get_workflow_handle(f"order-{order.order_id}").result()
+    before = await desk.file(number)
+
+    assert await lone.everorder("orders", "resume", number) == (
+        2,
+        f"everorder: {number} is cancelled: it is over, and nothing is left to be done for it\n",
+    )
+    with pytest.raises(IllegalStepError, match=f"nothing is left to be decided: {number} is cancelled"):
+        await desk.cancel(number, "Ada has called again", "operator:7", wait=WAIT)
+    assert await desk.file(number) == before
+    assert not before.running
+    assert await lone.world.shop.run("SELECT text FROM order_notes WHERE order_id = :id", id=order.order_id) == []
+
+
+async def test_order_that_is_over_and_owes_its_buyer_a_message_is_resumed(lone: LoneWorld, desk: OrderDesk) -> None:
+    order = await lone.placed()
+    await lone.terminate(order.order_id)
+    await lone.world.shop.run("UPDATE orders SET status = 'closed' WHERE id = :id", id=order.order_id)
+    await lone.world.shop.run(
+        "UPDATE notifications SET state = 'pending', sent_at = NULL WHERE order_id = :id", id=order.order_id
+    )
+    assert await desk.resume(str(order.order_id))
+    async with lone.world.working():
+        await lone.world.temporal.get_workflow_handle(f"order-{order.order_id}").result()
+    with pytest.raises(IllegalStepError, match="is closed: it is over"):
+        await desk.resume(str(order.order_id))
+
+
+@pytest.mark.parametrize("which", ["EO-1", str(UUID(int=1)), "'; DROP TABLE orders"])
+async def test_unknown_order_is_not_resumed(desk: OrderDesk, which: str) -> None:
+    with pytest.raises(NotFoundError, match=f"there is no order {which}"):
+        await desk.resume(which)
 
 
 async def test_all_lost_orders_are_resumed_and_only_those(lone: LoneWorld, desk: OrderDesk) -> None:
