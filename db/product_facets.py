@@ -55,8 +55,8 @@ FROM (
     SELECT min(price), max(price), count(*)
     FROM (
         SELECT price, least({_BANDS}, width_bucket(price, min(price) OVER (), max(price) OVER () + 1, {_BANDS})) AS band
-        FROM matches m JOIN listed_prices x
-            ON x.product_id = m.product_id AND x.category_id = m.category_id AND x.currency = :currency
+        FROM (SELECT CAST(prices -> CAST(:currency AS text) AS bigint) AS price FROM matches) m
+        WHERE price IS NOT NULL
     ) priced
     GROUP BY band
 ) bands"""  # noqa: S608 - numbers of ours
@@ -79,10 +79,10 @@ def _statement(looked_for: bool, priced: bool, attributes: bool, in_stock: bool 
     stock = {None: [], True: [IN_STOCK], False: [SOLD_OUT]}[in_stock]
     filters = [PRICED] * priced + [HAS_ATTRIBUTES] * attributes + stock
     found = _looked_up(filters) if looked_for else _looked_at(filters)
-    known = {None: IN_STOCK.in_turn, True: "true", False: "false"}[in_stock]
+    known = {None: IN_STOCK.holds, True: "true", False: "false"}[in_stock]
     return text(f"""
 WITH {", ".join(found)}, matches AS MATERIALIZED (
-    SELECT product_id, category_id FROM found LIMIT {MOST_COUNTED}
+    SELECT product_id, prices FROM found LIMIT {MOST_COUNTED}
 ), available AS (
     SELECT count(*) FILTER (WHERE {known}) AS of_them FROM matches l
 )
@@ -104,7 +104,7 @@ def _looked_up(filters: list[Condition]) -> list[str]:
     return [
         UNRANKED,
         "looked_at AS MATERIALIZED (SELECT product_id FROM ranked LIMIT 0)",
-        f"found AS MATERIALIZED (SELECT l.product_id, l.category_id FROM {matching} LIMIT {MOST_COUNTED + 1})",  # noqa: S608 - as above
+        f"found AS MATERIALIZED (SELECT l.product_id, l.prices FROM {matching} LIMIT {MOST_COUNTED + 1})",  # noqa: S608 - as above
     ]
 
 
@@ -115,12 +115,12 @@ def _looked_at(filters: list[Condition]) -> list[str]:
     return [
         *parts,
         (
-            "looked_at AS MATERIALIZED (SELECT l.product_id, l.category_id FROM listings l"  # noqa: S608 - as above
+            "looked_at AS MATERIALIZED (SELECT l.product_id, l.prices FROM listings l"  # noqa: S608 - as above
             f" WHERE NOT {are_few} AND {IN_CATEGORY} ORDER BY l.created_at DESC, l.product_id DESC LIMIT {most + 1})"
         ),
         (
             "found AS MATERIALIZED (SELECT * FROM ("  # noqa: S608 - as above
-            f"SELECT l.product_id, l.category_id FROM rare r CROSS JOIN LATERAL ({_LISTED}) l"
+            f"SELECT l.product_id, l.prices FROM rare r CROSS JOIN LATERAL ({_LISTED}) l"
             f" UNION ALL SELECT * FROM looked_at) l WHERE {in_turn(filters)} LIMIT {MOST_COUNTED + 1})"
         ),
     ]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.listings import EVERYTHING, NOWHERE
+from models.listings import EVERYTHING, NOWHERE, SHARES
 
 SELLS = "location = ANY (ARRAY(SELECT code FROM locations WHERE active))"
 """Holds for the levels at places that sell."""
@@ -47,30 +47,25 @@ class ProductFilter:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Holds if a row is there in one of several places, or, not `wanted`, in none.
+    """What each product is looked at for: `holds` is never null.
 
     `products` is a statement of the products of the whole shop for which it holds; `{most}` of them are enough.
     """
 
-    places: tuple[str, ...]
-    wanted: bool = True
+    holds: str
     products: str = ""
 
-    @property
-    def in_turn(self) -> str:
-        """Write it so that the planner has to look each row up by itself, and so never reads a whole table."""
-        parts = (f"(SELECT true FROM {place} LIMIT 1) IS NOT NULL" for place in self.places)  # noqa: S608 - ours
-        return f"{'' if self.wanted else 'NOT '}({' OR '.join(parts)})"
+
+def _somewhere(*places: str) -> str:
+    """Tell whether one of several places has a row.
+
+    It is written so that the planner has to look each row up by itself, and so never reads a whole table.
+    """
+    return " OR ".join(f"(SELECT true FROM {place} LIMIT 1) IS NOT NULL" for place in places)  # noqa: S608 - ours
 
 
 PRICED = Condition(
-    (
-        """
-        listed_prices x
-        WHERE x.product_id = l.product_id AND x.category_id = l.category_id AND x.currency = :currency
-          AND x.price BETWEEN :min_price AND :max_price
-        """,
-    ),
+    "coalesce(CAST(l.prices -> CAST(:currency AS text) AS bigint) BETWEEN :min_price AND :max_price, false)",
     products=(
         "SELECT product_id FROM listed_prices l"  # noqa: S608 - ours
         f" WHERE {IN_CATEGORY} AND l.currency = :currency AND {PRICE_WITHIN}"
@@ -78,7 +73,7 @@ PRICED = Condition(
 )
 
 HAS_ATTRIBUTES = Condition(
-    ("products a WHERE a.id = l.product_id AND a.attributes @> CAST(:attributes AS jsonb)",),
+    _somewhere("products a WHERE a.id = l.product_id AND a.attributes @> CAST(:attributes AS jsonb)"),
     products="SELECT id FROM products_with(CAST(:attributes AS jsonb), {most}) AS p (id) WHERE true",
 )
 
@@ -88,38 +83,46 @@ STOCKED = (
 )
 """The variants that may be sold: there is some, or it may be backordered."""
 
-_STOCKED = tuple(f"{place} AND v.product_id = l.product_id" for place in STOCKED)
-IN_STOCK = Condition(_STOCKED)
+IN_STOCK = Condition(_somewhere(*(f"{place} AND v.product_id = l.product_id" for place in STOCKED)))
 """What may be backordered is in stock as well."""
-SOLD_OUT = Condition(_STOCKED, wanted=False)
+SOLD_OUT = Condition(f"NOT ({IN_STOCK.holds})")
 
-RANKED = """
+
+def _worded(*matching: str) -> str:
+    """Look for what matches, one share of the products after the other, until enough is found.
+
+    Each look collects all of its share before the first is taken, so that the small ones come first.
+    """
+    looks = (
+        f"SELECT w.product_id, w.words FROM asked a, product_words w WHERE {share} AND {words}"  # noqa: S608 - ours
+        for words in matching
+        for share in SHARES
+    )
+    return f"worded AS MATERIALIZED (SELECT * FROM ({' UNION ALL '.join(looks)}) looks LIMIT :most_ranked)"  # noqa: S608 - ours
+
+
+_ASKED = """
 asked AS MATERIALIZED (
-    SELECT q.begun, CAST(replace(CAST(q.begun AS text), ':*', '') AS tsquery) AS whole
+    SELECT q.begun, CAST(replace(CAST(q.begun AS text), ':*', '') AS tsquery) AS whole,
+           strpos(CAST(q.begun AS text), ':*') > 0 AS is_open
     FROM search_query(:text) AS q (begun)
-),
-whole AS MATERIALIZED (
-    SELECT w.product_id, w.words FROM asked, product_words w WHERE w.words @@ asked.whole LIMIT :most_ranked
-),
-begun AS MATERIALIZED (
-    SELECT w.product_id, w.words FROM asked, product_words w
-    WHERE (SELECT count(*) < :most_ranked FROM whole) AND w.words @@ asked.begun AND NOT w.words @@ asked.whole
-    LIMIT :most_ranked
-),
-ranked AS MATERIALIZED (
-    SELECT found.product_id, CAST(ts_rank(found.words, asked.begun) * 1000000 AS bigint) AS rank
-    FROM asked, (SELECT * FROM whole UNION ALL SELECT * FROM begun LIMIT :most_ranked) found
 )"""
-"""What a search finds. An index finds whole words much sooner than all words that begin as they do, which are looked
-for only where the whole ones leave room."""
 
-UNRANKED = """
+RANKED = f"""
+{_ASKED},
+{_worded("w.words @@ a.whole", "a.is_open AND w.words @@ a.begun AND NOT w.words @@ a.whole")},
 ranked AS MATERIALIZED (
-    SELECT w.product_id, 0 AS rank
-    FROM search_query(:text) AS q (query), product_words w
-    WHERE w.words @@ q.query
-    LIMIT :most_ranked
-)"""
+    SELECT worded.product_id, CAST(ts_rank(worded.words, asked.begun) * 1000000 AS bigint) AS rank
+    FROM asked, worded
+    ORDER BY rank DESC, product_id DESC
+)"""  # noqa: S608 - ours
+"""What a search finds, the most relevant first. What only begins with its words is looked for where whole words leave
+room."""
+
+UNRANKED = f"""
+{_ASKED},
+{_worded("w.words @@ a.begun")},
+ranked AS (SELECT product_id FROM worded)"""  # noqa: S608 - ours
 """The same where nobody asks what of it is more relevant, and many more are wanted."""
 
 
@@ -145,5 +148,5 @@ def rare(conditions: Sequence[Condition], needed: str, few: int) -> tuple[list[s
 
 def in_turn(conditions: Sequence[Condition]) -> str:
     """Have conditions checked for one product after the other, each only if those before it hold."""
-    whens = " ".join(f"WHEN NOT ({condition.in_turn}) THEN false" for condition in conditions)
+    whens = " ".join(f"WHEN NOT ({condition.holds}) THEN false" for condition in conditions)
     return f"CASE {whens} ELSE true END" if whens else "true"

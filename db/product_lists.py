@@ -41,7 +41,7 @@ FEW = 5_000
 FAR = 20_000
 """Products of a list that are looked at in turn where no filter leaves few."""
 
-_MOST_RANKED = 500
+_MOST_RANKED = 200
 """Matches of a search that are ranked; who looks for something so common has to say more."""
 
 
@@ -91,12 +91,13 @@ def values(search: ProductSearch) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """A sort: the table whose index it follows, the key there, its type, and its direction."""
+    """A sort: the table whose index it follows, the key there, its type, its direction, and what decides of equals."""
 
     table: str
     key: str
     type: str
     descending: bool = False
+    id: str = "l.product_id"
 
     @property
     def direction(self) -> str:
@@ -110,7 +111,7 @@ _ORDERS = {
     ProductSort.TITLE: _Order(_LISTINGS, "l.title", "text"),
     ProductSort.PRICE: _Order(_PRICES, "l.price", "bigint"),
     ProductSort.PRICE_DESC: _Order(_PRICES, "l.price", "bigint", descending=True),
-    ProductSort.RELEVANCE: _Order(_LISTINGS, "r.rank", "bigint", descending=True),
+    ProductSort.RELEVANCE: _Order(_LISTINGS, "r.rank", "bigint", descending=True, id="r.product_id"),
 }
 
 
@@ -164,6 +165,7 @@ def _narrowed(order: _Order, shape: _Shape, near: int, few: int, far: int) -> li
     """Look at what is near, and, if that does not fill the page, either at what is rare or further on."""
     filters, within = _filters(shape, order), [*_scope(shape, order), *_later(shape, order)]
     noted = ["l.sold_out"] if shape.in_stock is False else []
+    also = "l.prices" if PRICED in filters else ""
     is_enough = f"((SELECT count(*) >= :limit FROM near) OR (SELECT count(*) < {near} FROM next))"  # noqa: S608 - as above
     table, seen = f"{order.table} l", _Order("next", "l.key", order.type, order.descending)
     found, are_few = rare(filters, f"NOT {is_enough}", few)
@@ -171,10 +173,10 @@ def _narrowed(order: _Order, shape: _Shape, near: int, few: int, far: int) -> li
     further = [f"NOT {is_enough}", f"NOT {are_few}", *within, *noted]
     is_short = "(SELECT count(*) < :limit FROM further)"
     return [
-        f"next AS MATERIALIZED ({_page(order, table, within, str(near), 'l.category_id')})",
+        f"next AS MATERIALIZED ({_page(order, table, within, str(near), also)})",
         f"near AS MATERIALIZED ({_page(seen, 'next l', [in_turn(filters)])})",
         *found,
-        f"next_further AS MATERIALIZED ({_page(order, table, further, str(far), 'l.category_id')})",
+        f"next_further AS MATERIALIZED ({_page(order, table, further, str(far), also)})",
         f"further AS MATERIALIZED ({_page(seen, 'next_further l', [in_turn(filters)])})",
         (
             f"page AS (SELECT product_id, key FROM near WHERE {is_enough}"  # noqa: S608 - as above
@@ -192,11 +194,11 @@ def _listed(order: _Order, shape: _Shape) -> str:
 
 
 def _page(order: _Order, source: str, conditions: list[str], limit: str = ":limit", also: str = "") -> str:
-    columns = ", ".join(filter(None, ["l.product_id", f"{order.key} AS key", also]))
+    columns = ", ".join(filter(None, [order.id, f"{order.key} AS key", also]))
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return (
         f"SELECT {columns} FROM {source}{where}"  # noqa: S608 - as above
-        f" ORDER BY {order.key}{order.direction}, l.product_id{order.direction} LIMIT {limit}"
+        f" ORDER BY {order.key}{order.direction}, {order.id}{order.direction} LIMIT {limit}"
     )
 
 
@@ -214,7 +216,7 @@ def _scope(shape: _Shape, order: _Order) -> list[str]:
 
 def _later(shape: _Shape, order: _Order) -> list[str]:
     sign = "<" if order.descending else ">"
-    later = f"({order.key}, l.product_id) {sign} (CAST(:key AS {order.type}), CAST(:id AS uuid))"
+    later = f"({order.key}, {order.id}) {sign} (CAST(:key AS {order.type}), CAST(:id AS uuid))"
     return [later] if shape.later else []
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, Index, Text, desc, text
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
 EVERYTHING = UUID(int=0)
@@ -13,6 +13,10 @@ EVERYTHING = UUID(int=0)
 
 NOWHERE = UUID(int=1)
 """Stands for a category that does not exist."""
+
+_DRAWN = "get_byte(uuid_send(product_id), 15)"
+SHARES = (f"{_DRAWN} = 0", f"{_DRAWN} BETWEEN 1 AND 7", f"{_DRAWN} BETWEEN 8 AND 63", f"{_DRAWN} >= 64")
+"""The products in four shares, drawn by a byte of their ids: a 256th of them, and each time eight times as many."""
 
 
 def _sold_out() -> Any:
@@ -26,6 +30,7 @@ _GONE = text("sold_out")
 class Listing(SQLModel, table=True):
     """An active product in one of the categories that it is below of: its own, those above, and `EVERYTHING`.
 
+    `prices` are those that it is listed at, by currency: whoever walks along listings sees them without another look.
     `sold_out` is a hint that a chore keeps (`db/availability.py`): it may be late, and only saves a look at the stock.
     """
 
@@ -43,6 +48,7 @@ class Listing(SQLModel, table=True):
     category_id: UUID = Field(primary_key=True)
     created_at: datetime = Field(sa_type=DateTime(timezone=True))
     title: str = Field(sa_type=Text)
+    prices: dict[str, int] = Field(sa_type=JSONB, nullable=False, sa_column_kwargs={"server_default": text("'{}'")})
     sold_out: bool = _sold_out()
 
 
@@ -64,10 +70,17 @@ class ListedPrice(SQLModel, table=True):
 
 
 class ProductWords(SQLModel, table=True):
-    """The words by which an active product is found: title, then SKUs and vendor, then description."""
+    """The words by which an active product is found: title, then SKUs and vendor, then description.
+
+    An index of words collects all matches before the first is taken: with one for each of the shares, a search for a
+    frequent word ends where it has found enough.
+    """
 
     __tablename__ = "product_words"
-    __table_args__ = (Index("product_words_found", "words", postgresql_using="gin"),)
+    __table_args__ = tuple(
+        Index(f"product_words_{number}", "words", postgresql_using="gin", postgresql_where=text(share))
+        for number, share in enumerate(SHARES)
+    )
 
     product_id: UUID = Field(primary_key=True, foreign_key="products.id", ondelete="CASCADE")
     words: Any = Field(sa_type=TSVECTOR, nullable=False)

@@ -26,14 +26,18 @@ WHERE (l.title, l.created_at) IS DISTINCT FROM (t.title, t.created_at)
 
 _PRICED = f"""
 {_PLACED}
-SELECT product_id, category_id, currency, l.price AS listed, t.price
+SELECT product_id, category_id, currency, l.price AS listed, told.price AS told, t.price
 FROM listed_prices l
+FULL JOIN (
+    SELECT product_id, category_id, currency, CAST(price AS bigint) AS price
+    FROM listings, jsonb_each(prices) AS each (currency, price)
+) told USING (product_id, category_id, currency)
 FULL JOIN (
     SELECT d.product_id, d.category_id, x.currency, min(x.amount) AS price
     FROM placed d JOIN variants v ON v.product_id = d.product_id AND v.active JOIN prices x ON x.sku = v.sku
     GROUP BY 1, 2, 3
 ) t USING (product_id, category_id, currency)
-WHERE l.price IS DISTINCT FROM t.price
+WHERE (l.price, told.price) IS DISTINCT FROM (t.price, t.price)
 """  # noqa: S608 - as above
 
 _FOUND = """

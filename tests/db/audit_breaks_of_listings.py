@@ -12,7 +12,12 @@ BREAKS = [
         title="Something else",
         should_not_be_listed=False,
     ),
-    breaking("listed_where_it_belongs", f"DELETE FROM listings WHERE {_ONE}", should_not_be_listed=False),
+    breaking(
+        "listed_where_it_belongs",
+        f"DELETE FROM listings WHERE {_ONE}",
+        should_not_be_listed=False,
+        also="listed_at_its_price",
+    ),
     breaking(
         "listed_where_it_belongs",
         _QUIET,
@@ -21,5 +26,8 @@ BREAKS = [
         also="listed_at_its_price found_by_its_title",
     ),
     breaking("listed_at_its_price", f"UPDATE listed_prices SET price = 7 WHERE {_ONE}", currency="GBP", listed=7),
+    breaking(
+        "listed_at_its_price", f"UPDATE listings SET prices = '{{\"XTS\": 7}}' WHERE {_ONE}", currency="XTS", told=7
+    ),
     breaking("found_by_its_title", f"UPDATE product_words SET words = '' WHERE {_ONE}"),
 ]
