@@ -6,10 +6,11 @@ An event is a hint. Whatever events claim, and in which order, an order ends as 
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from uuid import uuid4
+from functools import partial
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -19,6 +20,7 @@ from api.deps import Resources
 from clients.orders import OrderClient
 from contracts.orders import Pay, PlaceOrder, Refund, order_workflow_id
 from db.engine import create_engine
+from domain.errors import TemporarilyUnavailableError
 from settings import Settings
 from tests.support.lone_world import LoneWorld, lone_world
 from tests.support.postgres import PostgresForTests
@@ -27,7 +29,7 @@ from tests.support.stripe_events import StripeEvent, signed
 from tests.support.temporal import plain_client, running_temporal
 from tests.support.world import WAIT, World
 
-pytestmark = [pytest.mark.proof, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(900)]
 
 SECRET = "whsec_proof"
 AUTHORISED, CAPTURED = "payment_intent.amount_capturable_updated", "payment_intent.succeeded"
@@ -69,15 +71,24 @@ async def provider(lone: LoneWorld) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def report(provider: httpx2.AsyncClient, order: PlaceOrder, kinds: Iterable[str], reference: str) -> None:
-    """Send events one after the other, the copies of each at once."""
+async def send(provider: httpx2.AsyncClient, event: StripeEvent) -> int:
+    """Send an event as a provider does: again, until it is taken. Return how often that was."""
+    sent = 0
+    while True:
+        answer = await provider.post("/v1/webhooks/stripe", content=event.body, headers=signed(event.body, SECRET))
+        sent += 1
+        if answer.status_code == httpx2.codes.OK:
+            return sent
+        assert answer.status_code == httpx2.codes.SERVICE_UNAVAILABLE  # Temporal has not answered in time
+
+
+async def report(provider: httpx2.AsyncClient, order: PlaceOrder, kinds: Iterable[str], reference: str) -> int:
+    """Send events one after the other, the copies of each at once; return how many requests that took."""
+    sent = 0
     for kind in kinds:
         event = StripeEvent(kind, reference, order.order_id, amount=1000)
-        sending = (
-            provider.post("/v1/webhooks/stripe", content=event.body, headers=signed(event.body, SECRET))
-            for _ in range(COPIES)
-        )
-        assert {answer.status_code for answer in await asyncio.gather(*sending)} == {200}
+        sent += sum(await asyncio.gather(*(send(provider, event) for _ in range(COPIES))))
+    return sent
 
 
 async def report_all(
@@ -85,14 +96,25 @@ async def report_all(
     orders: dict[tuple[str, ...], PlaceOrder],
     part: slice,
     references: dict[PlaceOrder, str],
-) -> None:
+) -> int:
     few = asyncio.Semaphore(AT_ONCE)
 
-    async def one(kinds: tuple[str, ...], order: PlaceOrder) -> None:
+    async def one(kinds: tuple[str, ...], order: PlaceOrder) -> int:
         async with few:
-            await report(provider, order, kinds[part], references.get(order, f"pi_{uuid4().hex}"))
+            return await report(provider, order, kinds[part], references.get(order, f"pi_{uuid4().hex}"))
 
-    await asyncio.gather(*(one(kinds, order) for kinds, order in orders.items()))
+    return sum(await asyncio.gather(*(one(kinds, order) for kinds, order in orders.items())))
+
+
+async def surely(ask: Callable[[UUID], Awaitable[object]]) -> None:
+    """Ask an order for something until it has taken it: the same request joins the one before."""
+    request = uuid4()
+    while True:
+        try:
+            await ask(request)
+        except TemporarilyUnavailableError:
+            continue
+        return
 
 
 async def heard(world: World, orders: Iterable[PlaceOrder]) -> None:
@@ -104,6 +126,15 @@ async def heard(world: World, orders: Iterable[PlaceOrder]) -> None:
             if not known.pending_activities and not known.HasField("pending_workflow_task"):
                 break
             await asyncio.sleep(0.05)
+
+
+async def refund(world: World, order: PlaceOrder, request: UUID) -> None:
+    going_on = replace(order, payment_method=None)
+    await world.client.refund(going_on, Refund(refund_id=request), wait=WAIT, request_id=request)
+
+
+async def pay(world: World, order: PlaceOrder, request: UUID) -> None:
+    await world.client.pay(order.order_id, Pay("pm_card_visa"), wait=WAIT, request_id=request)
 
 
 Orders = dict[tuple[str, ...], PlaceOrder]
@@ -149,17 +180,18 @@ async def test_events_in_any_order_and_number_leave_a_paid_order_paid(
 ) -> None:
     world = lone.world
     orders = await checked_out(world)
-    await report_all(provider, orders, slice(0, 2), {})  # before the workflow's own step
+    sent = await report_all(provider, orders, slice(0, 2), {})  # before the workflow's own step
     async with world.working():
-        await report_all(provider, orders, slice(2, 4), {})  # during it
+        sent += await report_all(provider, orders, slice(2, 4), {})  # during it
         await all_are(world, orders, "placed")
         references = await references_of(world, orders)
-        await report_all(provider, orders, ALL, references)  # after it, all of them once more
+        sent += await report_all(provider, orders, ALL, references)  # after it, all of them once more
         await heard(world, orders.values())
 
         assert await ends(world) == {("placed", "captured", False, "opened placed"): len(PERMUTATIONS)}
         [(events, copies)] = await world.shop.run("SELECT count(*), sum(copies) FROM webhook_events")
-        assert (events, int(str(copies))) == (9 * len(PERMUTATIONS), 9 * COPIES * len(PERMUTATIONS))
+        assert events == 9 * len(PERMUTATIONS)
+        assert 9 * COPIES * len(PERMUTATIONS) <= int(str(copies)) <= sent
         told = await world.shop.run("SELECT reason, count(*) FROM webhook_events GROUP BY state, reason ORDER BY 2")
         assert told == [("known", 3 * len(PERMUTATIONS)), (None, 6 * len(PERMUTATIONS))]
         await require_every_penny(world)
@@ -194,7 +226,7 @@ async def test_events_in_any_order_and_number_leave_a_refunded_order_refunded(
         await all_are(world, orders, "placed")
         references = await references_of(world, orders)
         await report_all(provider, orders, ALL, references)  # before anything is given back
-        refunds = [world.client.refund(replace(one, payment_method=None), Refund(), wait=WAIT) for one in references]
+        refunds = [surely(partial(refund, world, one)) for one in references]
         await asyncio.gather(report_all(provider, orders, ALL, references), *refunds)  # while it is
         await report_all(provider, orders, ALL, references)  # and afterwards
         await heard(world, orders.values())
@@ -216,7 +248,7 @@ async def test_events_in_any_order_and_number_leave_a_declined_order_unpaid_unti
         unpaid = ("payment_required", "none", False, "opened payment_declined")
         assert await ends(world) == {unpaid: len(OF_DECLINES)}
 
-        paying = [world.client.pay(one.order_id, Pay("pm_card_visa"), wait=WAIT) for one in references]
+        paying = [surely(partial(pay, world, one)) for one in references]
         await asyncio.gather(report_all(provider, orders, ALL, references), *paying)
         await all_are(world, orders, "placed")
         await report_all(provider, orders, ALL, references)
