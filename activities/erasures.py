@@ -37,13 +37,13 @@ class ErasureActivities(contract.ErasureActivities):
     async def erase(self, request: EraseStep) -> Erased:
         """Erase the person, unless an order is under way.
 
-        The mails go first: once the account has no address any more, nobody could tell which they were.
+        The kept messages go first: once the account has no address any more, nobody could tell which they were.
         """
         who = Who(user_id=request.user_id)
         async with heartbeats():
             async with self._sessions.begin() as session:
                 found = await erasures.purchases(session, who)
-                addresses = await erasures.mail_addresses(session, who)
+                addresses = await erasures.message_addresses(session, who)
             if found.open_orders:
                 return Erased(len(found.open_orders))
             await self._mailbox.forget(addresses)

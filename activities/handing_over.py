@@ -1,7 +1,7 @@
 """Handing one message over: claim its row, send, note what became of it, in this order.
 
-A crash between the hand-over and the note is the one case in which a message is handed over again, with the same
-Message-ID.
+A crash between the hand-over and the note is the one case in which a message is handed over again: a mail with the same
+Message-ID, a text message with nothing that tells the two apart. So is one whose answer from the SMS gateway was lost.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,11 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.exceptions import ApplicationError
 
 from activities.heartbeats import heartbeats
-from activities.ports import Mailer
+from activities.ports import Mailer, SmsGateway
 from contracts.failures import OWN_FAILURE, refusal
 from db import notifications
 from db.engine import Sessions, single_statements
-from domain.messages import Email, MailRefusedError, MailUnavailableError
+from domain.messages import (
+    Drop,
+    Email,
+    MailRefusedError,
+    MailUnavailableError,
+    Sms,
+    SmsRefusedError,
+    SmsUnavailableError,
+)
 from models.notifications import NotificationState
 
 
@@ -37,23 +45,25 @@ class Claimed(Protocol):
 
 C = TypeVar("C", bound=Claimed)
 Claim = Callable[[AsyncSession, UUID], Awaitable[C | None]]
-Render = Callable[[C], Email | None]
-"""Makes the mail out of a claimed message; None when nobody is to get it any more."""
+Rendered = Email | Sms | Drop
+Render = Callable[[C], Rendered]
+"""Makes what is sent out of a claimed message, or says why nobody is to get it any more."""
 
 
 class HandOver:
-    """Hands messages to a mail server, each once."""
+    """Hands messages to a mail server or an SMS gateway, each once. Without a gateway no text message is sent."""
 
-    def __init__(self, sessions: Sessions, mailer: Mailer) -> None:
+    def __init__(self, sessions: Sessions, mailer: Mailer, gateway: SmsGateway | None = None) -> None:
         self._statements = single_statements(sessions)
         self._mailer = mailer
+        self._gateway = gateway
 
     async def deliver(self, notification_id: UUID, claim: Claim[C], render: Render[C]) -> None:
         """Deliver one message.
 
         Raises:
-            ApplicationError: `mail_refused`, for good, or a retryable one while the server is away or another attempt
-                may still be sending.
+            ApplicationError: `mail_refused` or `sms_refused`, for good, or a retryable one while the server is away or
+                another attempt may still be sending.
         """
         async with heartbeats():
             async with self._statements() as session:
@@ -68,20 +78,31 @@ class HandOver:
                     next_retry_delay=timedelta(seconds=15),
                 )
 
-    async def _hand_over(self, message: Claimed, email: Email | None) -> None:
-        if email is None:
-            await self._give_back(message, NotificationState.DROPPED, "unwanted")
+    async def _hand_over(self, message: Claimed, rendered: Rendered) -> None:
+        if isinstance(rendered, Sms) and self._gateway is None:
+            rendered = Drop.SMS_SWITCHED_OFF
+        if isinstance(rendered, Drop):
+            await self._give_back(message, NotificationState.DROPPED, rendered)
             return
         try:
-            await self._mailer.send(email)
+            await self._send(rendered)
         except MailRefusedError as refused:
             await self._give_back(message, NotificationState.REFUSED, str(refused.code))
             raise refusal("mail_refused", f"The mail server refuses this message ({refused.code}).") from refused
-        except MailUnavailableError:
+        except SmsRefusedError as refused:
+            await self._give_back(message, NotificationState.REFUSED, str(refused.code))
+            raise refusal("sms_refused", f"The SMS gateway refuses this message ({refused.code}).") from refused
+        except (MailUnavailableError, SmsUnavailableError):
             await self._give_back(message, NotificationState.PENDING, "unavailable")
             raise
         async with self._statements() as session:
             await notifications.note_sent(session, message.id)
+
+    async def _send(self, rendered: Email | Sms) -> None:
+        if isinstance(rendered, Email):
+            await self._mailer.send(rendered)
+        elif self._gateway is not None:
+            await self._gateway.send(rendered)
 
     async def _give_back(self, message: Claimed, state: NotificationState, code: str) -> None:
         async with self._statements() as session:

@@ -14,7 +14,7 @@ from db import messages, stock_alerts
 from db.engine import Sessions
 from db.messages import ClaimedAccountMessage
 from db.stock_alerts import ClaimedAlerts
-from domain.messages import LOW_STOCK, Email
+from domain.messages import LOW_STOCK, Drop, Email
 
 _MOST_TOLD = 100
 """Articles that a message names; of more it gives the number."""
@@ -47,7 +47,9 @@ class MessageActivities(contract.MessageActivities):
         Raises:
             ApplicationError: as `HandOver.deliver` says.
         """
-        await self._hand_over.deliver(request.notification_id, self._claim, lambda message: message.email)
+        await self._hand_over.deliver(
+            request.notification_id, self._claim, lambda message: message.email or Drop.UNWANTED
+        )
 
     async def _claim(self, session: AsyncSession, notification_id: UUID) -> _Claimed | None:
         of_account = await messages.claim(session, notification_id)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from db.webhooks import StoredEvent
 from domain.merchandise import Passage, Place
-from domain.messages import Email
+from domain.messages import Email, Sms
 from domain.money import Money
 from domain.provider_payments import ProviderPayment, ProviderRefund, SavedMethod
 from models.webhooks import WebhookState
@@ -132,11 +132,28 @@ class Mailer(Protocol):
         ...
 
 
+class SmsGateway(Protocol):
+    """Sends text messages to telephones."""
+
+    async def send(self, sms: Sms) -> None:
+        """Hand one message over. Whether one that was given up arrives nobody can tell.
+
+        Raises:
+            SmsRefusedError: it will never be taken.
+            SmsUnavailableError: it may be tried again.
+        """
+        ...
+
+
 class Renderer(Protocol):
     """Turns a template and its data into the parts of a message."""
 
     def email(self, template: str, context: dict[str, object]) -> tuple[str, str, str]:
         """Render subject, plain text and HTML of a template."""
+        ...
+
+    def sms(self, template: str, context: dict[str, object]) -> str:
+        """Render the one line of a text message."""
         ...
 
 
@@ -173,10 +190,10 @@ class EventDesk(Protocol):
 
 
 class Mailbox(Protocol):
-    """Keeps the mails of a development stack."""
+    """Keeps the mails and text messages of a development stack."""
 
     async def forget(self, addresses: Collection[str]) -> None:
-        """Remove every mail that went to one of these addresses."""
+        """Remove every message that went to one of these addresses and telephone numbers."""
         ...
 
 

@@ -47,7 +47,7 @@ class NoopOrder:
             await workflow.execute_activity_method(NoopActivities.ask_provider, **options)
         await self._record([ORDER_STATUS.value_set("placed")])
         self._placed = True
-        options = {**message_delivery("Tell the buyer by e-mail"), "task_queue": NOTIFICATIONS}
+        options = {**message_delivery("Tell the buyer"), "task_queue": NOTIFICATIONS}
         await workflow.execute_activity_method(NoopActivities.deliver, **options)
         await workflow.wait_condition(lambda: False)
 

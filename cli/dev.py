@@ -43,7 +43,7 @@ def dev(
 
 def _wire(folder: DataFolder, port: int, temporal_port: int, ui_port: int) -> Wiring:
     ports.require_free(port=port, temporal_port=temporal_port, ui_port=ui_port)
-    chosen = ports.remembered(folder, "api", "temporal", "ui", "postgres", "sandbox", "mail")
+    chosen = ports.remembered(folder, "api", "temporal", "ui", "postgres", "sandbox", "mail", "sms")
     named = {"api": port, "temporal": temporal_port, "ui": ui_port}
     return Wiring(folder, **chosen | {name: number for name, number in named.items() if number})
 

@@ -19,6 +19,7 @@ from clients import search_attributes
 from clients.connection import connect
 from db import migrations
 from db.schema import differences, named
+from providers.sms import TWILIO
 from settings import Settings, SettingsError, get_settings
 
 _OLDEST_PYTHON = (3, 11)
@@ -65,7 +66,13 @@ async def examine() -> list[Finding]:
         settings = get_settings()
     except SettingsError as error:
         return [_python(), Finding("settings", ok=False, found=str(error), advice="set it in the environment or .env")]
-    checks: dict[str, Check] = {"postgresql": _postgres, "temporal": _temporal, "payments": _payments, "mail": _mail}
+    checks: dict[str, Check] = {
+        "postgresql": _postgres,
+        "temporal": _temporal,
+        "payments": _payments,
+        "mail": _mail,
+        "sms": _sms,
+    }
     found = await asyncio.gather(*(_made(name, check, settings) for name, check in checks.items()))
     return [_python(), Finding("settings", ok=True, found="complete"), *found]
 
@@ -134,14 +141,21 @@ async def _temporal(settings: Settings) -> str:
 
 
 async def _payments(settings: Settings) -> str:
-    address = settings.stripe_api_base or _STRIPE
+    return await _answers(settings.stripe_api_base or _STRIPE, "EVERORDER_STRIPE_API_BASE")
+
+
+async def _sms(settings: Settings) -> str:
+    if not settings.sms_account:
+        return "switched off"
+    return await _answers(settings.sms_api_base or TWILIO, "EVERORDER_SMS_API_BASE")
+
+
+async def _answers(address: str, setting: str) -> str:
     try:
         async with httpx2.AsyncClient(timeout=_PATIENCE) as client:
             await client.get(address)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise UnwellError(
-            f"{address} does not answer ({type(error).__name__})", "correct EVERORDER_STRIPE_API_BASE"
-        ) from None
+        raise UnwellError(f"{address} does not answer ({type(error).__name__})", f"correct {setting}") from None
     return address
 
 

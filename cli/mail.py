@@ -1,14 +1,22 @@
-"""`everorder mail`: a local mail server that keeps every message in a Maildir, for development and tests."""
+"""`everorder mail`: a local mail server that keeps every message in a Maildir, for development and tests.
+
+It can be an SMS gateway as well, and then keeps text messages in the same place.
+"""
 
 import asyncio
 import mailbox
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import typer
 from aiosmtpd.handlers import Mailbox
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from cli.sms import KeepingGateway
 
 
 class KeepingHandler(Mailbox):
@@ -32,16 +40,32 @@ def mail(
     maildir: Annotated[Path, typer.Option(help="Folder that keeps the messages; created when missing.")],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8025,
+    sms_port: Annotated[int, typer.Option(help="Port of an SMS gateway that keeps messages, too. 0: none.")] = 0,
 ) -> None:
     """Serve a local mail server that keeps every message."""
-    serve(host=host, port=port, maildir=maildir)
+    serve(host=host, port=port, maildir=maildir, sms_port=sms_port)
 
 
-def serve(*, host: str, port: int, maildir: Path) -> None:
+def serve(*, host: str, port: int, maildir: Path, sms_port: int = 0) -> None:
     """Serve until SIGTERM or SIGINT. A message is acknowledged only after it is on the disk."""
     maildir.parent.mkdir(parents=True, exist_ok=True)
     mailbox.Maildir(maildir)  # creates the folders, so that a reader finds them before the first message
-    asyncio.run(_serve(host, port, KeepingHandler(maildir)))
+    with _text_messages(host, sms_port, maildir):
+        asyncio.run(_serve(host, port, KeepingHandler(maildir)))
+
+
+@contextmanager
+def _text_messages(host: str, port: int, maildir: Path) -> Iterator[None]:
+    """Be an SMS gateway meanwhile, in a thread of its own, if a port is named."""
+    if not port:
+        yield
+        return
+    with KeepingGateway(host, port, maildir) as gateway:
+        Thread(target=gateway.serve_forever, daemon=True).start()
+        try:
+            yield
+        finally:
+            gateway.shutdown()
 
 
 async def _serve(host: str, port: int, handler: KeepingHandler) -> None:

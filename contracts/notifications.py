@@ -18,7 +18,7 @@ class NotificationActivities:
 
     @activity.defn(name="notifications.deliver")
     async def deliver(self, request: DeliverMessage) -> None:
-        """Render a message and hand it to the mail server.
+        """Render a message and hand it to the mail server, or to the SMS gateway.
 
         A row that was sent already is left alone; one that somebody else is sending is tried again later.
         """

@@ -32,10 +32,10 @@ FROM orders WHERE id IN (SELECT id FROM own_orders) ORDER BY id
 """)
 
 _ADDRESSES = of_person("""
-SELECT email FROM users WHERE id = CAST(:user_id AS uuid)
-UNION SELECT email FROM person
-UNION SELECT email FROM carts WHERE id IN (SELECT id FROM own_carts)
-UNION SELECT email FROM orders WHERE id IN (SELECT id FROM own_orders)
+SELECT email FROM person
+UNION SELECT unnest(ARRAY[email, phone]) FROM users WHERE id = CAST(:user_id AS uuid)
+UNION SELECT unnest(ARRAY[email, phone]) FROM carts WHERE id IN (SELECT id FROM own_carts)
+UNION SELECT unnest(ARRAY[email, phone]) FROM orders WHERE id IN (SELECT id FROM own_orders)
 """)
 
 # Taking the person out of it ----------------------------------------------------------------------------------------
@@ -164,8 +164,8 @@ def require_settled(found: Purchases) -> None:
         raise OrdersOpenError(*found.open_orders)
 
 
-async def mail_addresses(session: AsyncSession, who: Who) -> set[str]:
-    """List every address that mails may have gone to."""
+async def message_addresses(session: AsyncSession, who: Who) -> set[str]:
+    """List every e-mail address and telephone number that messages may have gone to."""
     found = await session.execute(_ADDRESSES, {"user_id": who.user_id, "email": who.email})
     return {address for address in found.scalars() if address}
 

@@ -8,12 +8,25 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.messages import TOPICS
 from models.columns import new_id
 from models.notifications import NotificationState
 
 _OWE = text("""
 INSERT INTO notifications (id, order_id, template, channel, n, state, message_id, attempts)
 VALUES (:id, :order_id, :template, 'email', :n, 'pending', :message_id, 0)
+ON CONFLICT ON CONSTRAINT notifications_once DO NOTHING
+""")
+
+# Whoever has asked for text messages about this topic gets one beside the mail. Nobody else does: a guest has not.
+_OWE_ALSO_BY_SMS = text("""
+INSERT INTO notifications (id, order_id, template, channel, n, state, message_id, attempts)
+SELECT owed.id, :order_id, :template, owed.channel, :n, 'pending', owed.message_id, 0
+FROM (VALUES (CAST(:id AS uuid), 'email', CAST(:message_id AS text)),
+             (CAST(:sms_id AS uuid), 'sms', CAST(:sms_message_id AS text))) AS owed (id, channel, message_id)
+WHERE owed.channel = 'email' OR EXISTS (
+    SELECT FROM orders o JOIN notification_preferences p ON p.user_id = o.customer_id
+    WHERE o.id = :order_id AND p.topic = :topic AND p.channel = 'sms' AND p.wanted)
 ON CONFLICT ON CONSTRAINT notifications_once DO NOTHING
 """)
 
@@ -52,7 +65,8 @@ RETURNING n.id, n.order_id, n.attempts, n.template, n.channel, n.message_id, o.e
         FROM order_adjustments WHERE order_id = o.id GROUP BY position, type, label) a), '[]'),
     CASE n.template WHEN 'rest_cancelled' THEN json_build_array(o.cancelled_amount, (
         SELECT json_agg(json_build_array(l.cancelled_quantity, l.title) ORDER BY l.position)
-        FROM order_lines l WHERE l.order_id = o.id AND l.cancelled_quantity > 0)) END
+        FROM order_lines l WHERE l.order_id = o.id AND l.cancelled_quantity > 0)) END,
+    CASE n.channel WHEN 'sms' THEN coalesce(o.phone, (SELECT u.phone FROM users u WHERE u.id = o.customer_id)) END
 """)
 
 _STATE = text("SELECT state FROM notifications WHERE id = :id")
@@ -109,13 +123,26 @@ class ClaimedMessage:
     """Type, label and amount of each part of the total beside the lines."""
     rest: tuple[int, list[tuple[int, str]]] | None
     """What was cancelled after a part was sent: what it would have cost, and quantity and title of each line."""
+    phone: str | None
+    """Where a text message goes: the order's number, else its account's."""
 
 
 async def owe(session: AsyncSession, order_id: UUID, template: str, n: int = 1) -> None:
-    """Write down a message that an order owes its buyer; once for each template and `n`."""
+    """Write down a message that an order owes its buyer, by every channel that it takes.
+
+    Once for each template, channel and `n`.
+    """
+    values: dict[str, object] = {"order_id": order_id, "template": template, "n": n, **_named()}
+    topic = TOPICS.get(template)
+    if topic is None:
+        await session.execute(_OWE, values)
+    else:
+        await session.execute(_OWE_ALSO_BY_SMS, {**values, **_named("sms_"), "topic": topic})
+
+
+def _named(prefix: str = "") -> dict[str, object]:
     id_ = new_id()
-    values = {"id": id_, "order_id": order_id, "template": template, "n": n, "message_id": f"<{id_}@everorder>"}
-    await session.execute(_OWE, values)
+    return {f"{prefix}id": id_, f"{prefix}message_id": f"<{id_}@everorder>"}
 
 
 async def drop(session: AsyncSession, order_id: UUID) -> None:

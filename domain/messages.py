@@ -1,4 +1,4 @@
-"""Messages to people: which there are, who may decline them, and how a mail server does not take one."""
+"""Messages to people: which there are, who may decline them, and how a server does not take one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,3 +76,31 @@ class MailRefusedError(Exception):
 
 class MailUnavailableError(Exception):
     """The mail server could not be reached, or asked to try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """A rendered text message to a telephone number in E.164. Nothing in it tells a gateway that it was sent before."""
+
+    recipient: str
+    text: str
+
+
+class SmsRefusedError(Exception):
+    """The gateway will never take this message. `code` is its own number for why."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        super().__init__(str(code))
+
+
+class SmsUnavailableError(Exception):
+    """The gateway could not be reached, did not answer in time, or does not want to speak to us now."""
+
+
+class Drop(StrEnum):
+    """Why a message that was owed is sent to nobody, as its row says."""
+
+    UNWANTED = "unwanted"
+    NO_NUMBER = "no_number"
+    SMS_SWITCHED_OFF = "sms_switched_off"

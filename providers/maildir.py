@@ -15,7 +15,7 @@ class LocalMailbox:
         self._folder = Path(folder) if folder else None
 
     async def forget(self, addresses: Collection[str]) -> None:
-        """Remove every mail that went to one of these addresses."""
+        """Remove every message that went to one of these addresses and telephone numbers."""
         if self._folder is not None and addresses:
             await asyncio.to_thread(_remove, self._folder, {address.casefold() for address in addresses})
 

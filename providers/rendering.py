@@ -1,4 +1,7 @@
-"""Messages out of Jinja2 templates: `templates/email/<name>.subject.j2`, `.txt.j2` and `.html.j2`."""
+"""Messages out of Jinja2 templates.
+
+A mail is `templates/email/<name>.subject.j2`, `.txt.j2` and `.html.j2`, a text message `templates/sms/<name>.txt.j2`.
+"""
 
 from importlib.resources import files
 
@@ -24,6 +27,10 @@ class JinjaRenderer:
             for part in ("subject", "txt", "html")
         )
         return " ".join(subject.split()), text, html
+
+    def sms(self, template: str, context: dict[str, object]) -> str:
+        """Render a text message, of one line whatever the template's are."""
+        return " ".join(self._environment.get_template(f"sms/{template}.txt.j2").render(context).split())
 
     def templates(self) -> list[str]:
         """List every template, for the check that compiles them all."""

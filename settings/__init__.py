@@ -4,10 +4,11 @@ from datetime import timedelta
 from functools import lru_cache
 from ipaddress import ip_network
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.captures import CapturePolicy
+from domain.messages import Channel
 from domain.payment_methods import PaymentWay
 from domain.retry_schedule import RetrySchedule
 
@@ -201,6 +202,23 @@ class Settings(BaseSettings):
     smtp_password: str = Field(default="", description="Password at the mail server.")
     smtp_starttls: bool = Field(default=False, description="Require STARTTLS before anything is sent.")
     smtp_timeout: float = Field(default=15.0, gt=0, le=40, description="Seconds that one hand-over may take.")
+    sms_account: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9]*$",
+        description="Account at the SMS gateway, which speaks as Twilio does. Empty: nobody is sent a text message, "
+        "and the `channels` of people's preferences say so.",
+    )
+    sms_token: str = Field(default="", description="Token of that account, which is its password.")
+    sms_from: str = Field(
+        default="",
+        validate_default=True,
+        description="Sender of text messages: a number as `+447700900123`, a name, or the id of a messaging service "
+        "(`MG…`).",
+    )
+    sms_api_base: str = Field(
+        default="", pattern=r"^(https?://.+)?$", description="Address of the SMS gateway; empty is Twilio itself."
+    )
+    sms_timeout: float = Field(default=10.0, gt=0, le=40, description="Seconds that one text message may take.")
     cart_days: int = Field(
         default=30, ge=1, le=3_650, description="Days after which an open cart that nobody has touched expires."
     )
@@ -224,6 +242,13 @@ class Settings(BaseSettings):
 
     log_level: str = Field(default="INFO", description="Least severity that is logged.")
     log_json: bool = Field(default=False, description="Log one JSON object a line rather than readable text.")
+
+    @field_validator("sms_from")
+    @classmethod
+    def _sender(cls, sender: str, info: ValidationInfo) -> str:
+        if info.data.get("sms_account") and not (sender and info.data.get("sms_token")):
+            raise ValueError("an account at the SMS gateway needs a sender, and EVERORDER_SMS_TOKEN")
+        return sender
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -271,6 +296,11 @@ class Settings(BaseSettings):
     def stripe_webhook_secrets(self) -> tuple[str, ...]:
         """Return the secrets that an event may be signed with."""
         return tuple(secret.strip() for secret in self.stripe_webhook_secret.split(",") if secret.strip())
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Return the ways in which messages are sent."""
+        return tuple(channel for channel in Channel if channel is not Channel.SMS or self.sms_account)
 
     @property
     def close_after(self) -> timedelta:

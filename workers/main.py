@@ -22,7 +22,7 @@ from providers.shopify.products import ProductFile
 from providers.smtp import SmtpMailer
 from settings import Settings, get_settings
 from settings.logs import configure_logs
-from workers.providers import open_providers
+from workers.providers import open_providers, open_sms
 from workers.signs_of_life import Vitals
 from workers.watch import give_up, watching, watching_loop
 from workers.wiring import WORK, QueueWork, Resources, WorkOf, create_worker
@@ -101,7 +101,7 @@ async def open_resources(settings: Settings, client: Client) -> AsyncIterator[Re
         starttls=settings.smtp_starttls,
     )
     try:
-        async with open_providers(settings, sessions) as providers:
+        async with open_providers(settings, sessions) as providers, open_sms(settings) as sms:
             yield Resources(
                 sessions,
                 providers,
@@ -111,6 +111,7 @@ async def open_resources(settings: Settings, client: Client) -> AsyncIterator[Re
                 StorefrontLinks(settings.storefront_url, settings.secret),
                 LocalMailbox(settings.mailbox_dir),
                 ProductFile,
+                sms=sms,
                 hold=settings.hold,
                 close_after=settings.close_after,
                 transfer_details=settings.bank_transfer_details,

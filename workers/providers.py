@@ -1,4 +1,4 @@
-"""The payment providers of a process, opened by the settings."""
+"""The providers of a process that keep connections, opened by the settings."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +7,7 @@ from activities.providers import PaymentProviders
 from db.engine import Sessions
 from db.installation import installation_id
 from providers.manual import ManualProvider
+from providers.sms import TwilioGateway
 from providers.stripe import StripeProvider
 from settings import Settings
 
@@ -41,3 +42,22 @@ async def open_providers(settings: Settings, sessions: Sessions) -> AsyncIterato
         yield PaymentProviders(cards, manual, ways=settings.payment_ways)
     finally:
         await cards.close()
+
+
+@asynccontextmanager
+async def open_sms(settings: Settings) -> AsyncIterator[TwilioGateway | None]:
+    """Open the SMS gateway, and close it again. None: the settings name no account there."""
+    if not settings.sms_account:
+        yield None
+        return
+    gateway = TwilioGateway(
+        account=settings.sms_account,
+        token=settings.sms_token,
+        sender=settings.sms_from,
+        base=settings.sms_api_base,
+        timeout=settings.sms_timeout,
+    )
+    try:
+        yield gateway
+    finally:
+        await gateway.close()

@@ -19,7 +19,7 @@ from activities.messages import MessageActivities
 from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
 from activities.payments import PaymentActivities
-from activities.ports import Links, Mailbox, Mailer, Renderer
+from activities.ports import Links, Mailbox, Mailer, Renderer, SmsGateway
 from activities.providers import PaymentProviders
 from activities.reauthorisations import ReauthorisationActivities
 from activities.reconciliation.chores import Patience, ReconciliationChores
@@ -65,6 +65,7 @@ class Resources:
     links: Links
     mailbox: Mailbox
     catalogue_file: Opens
+    sms: SmsGateway | None = None
     hold: timedelta = timedelta(minutes=30)
     close_after: timedelta = timedelta(days=30)
     reconciliation_grace: timedelta = timedelta(minutes=10)
@@ -142,9 +143,9 @@ def payment_work(resources: Resources) -> QueueWork:
 
 
 def notification_work(resources: Resources) -> QueueWork:
-    """Messages to people: few at once, so that a mail server is not stormed."""
+    """Messages to people: few at once, so that no server that takes them is stormed."""
     notifications = NotificationActivities(
-        resources.sessions, resources.mailer, resources.renderer, resources.transfer_details
+        resources.sessions, resources.mailer, resources.renderer, resources.transfer_details, resources.sms
     )
     messages = _messages(resources)
     erasures = ErasureActivities(resources.sessions, messages, resources.mailbox)

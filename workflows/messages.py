@@ -41,7 +41,7 @@ class Messages:
             await workflow.execute_activity_method(
                 NotificationActivities.deliver,
                 DeliverMessage(message),
-                **message_delivery("Tell the buyer by e-mail"),
+                **message_delivery("Tell the buyer"),
             )
         except FailureError as error:
             workflow.logger.warning("message_not_delivered", extra={"code": refusal_code(error)})

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Self
 
+from pydantic import Field
+
 from api.schemas.fields import Input
 from domain.messages import Channel, Topic
 
@@ -24,11 +26,17 @@ class NotificationPreferences(Input):
 
     order_updates: Channels
     marketing: Channels
+    channels: tuple[Channel, ...] = Field(
+        default=(),
+        description="The channels that this shop sends by. What is wanted by another is kept, and nothing is sent.",
+        json_schema_extra={"readOnly": True},
+    )
 
     @classmethod
-    def of(cls, wanted: _Wanted) -> Self:
-        """Show what is wanted, topic by topic."""
-        return cls.model_validate({topic: {channel: wanted[topic, channel] for channel in Channel} for topic in Topic})
+    def of(cls, wanted: _Wanted, channels: tuple[Channel, ...]) -> Self:
+        """Show what is wanted, topic by topic, and which channels there are."""
+        said = {topic: {channel: wanted[topic, channel] for channel in Channel} for topic in Topic}
+        return cls.model_validate({**said, "channels": channels})
 
     def wanted(self) -> _Wanted:
         """Return whether each topic is wanted on each channel."""

@@ -43,7 +43,7 @@ class PeopleDesk:
                 await close_account(session, account.id)
             found = await erasures.purchases(session, guest)
             erasures.require_settled(found)
-            addresses = {email} | await erasures.mail_addresses(session, guest)
+            addresses = {email} | await erasures.message_addresses(session, guest)
             await erasures.erase_purchases(session, found)
         await self._mailbox.forget(addresses)
         if account is not None:

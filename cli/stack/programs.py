@@ -34,12 +34,15 @@ def sandbox(wiring: Wiring) -> ProcessSpec:
 
 
 def mail(wiring: Wiring) -> ProcessSpec:
-    """Describe the local mail server."""
+    """Describe the local mail server, which is the SMS gateway as well."""
     maildir = str(wiring.folder.maildir)
     return ProcessSpec(
         name="mail",
         title="Mail server",
-        command=everorder("mail", "--host", HOST, "--port", str(wiring.mail), "--maildir", maildir),
+        command=everorder(
+            *("mail", "--host", HOST, "--port", str(wiring.mail), "--maildir", maildir),
+            *("--sms-port", str(wiring.sms)),
+        ),
         environment=wiring.environment(),
         ready=health.listens(wiring.mail),
         stage=1,

@@ -14,6 +14,8 @@ ROLE = "everorder"
 _PAYMENT_METHODS = "card, bank_transfer, cash_on_delivery"
 """Whoever tries a local stack out may pay in every way. The environment may say otherwise."""
 
+_SMS_ACCOUNT = "ACeverorder"
+
 _RATE_LIMIT_SCALE = "100"
 """Whoever tries a local stack out has one address, and may be a whole sale. The environment may say otherwise."""
 
@@ -29,6 +31,7 @@ class Wiring:
     postgres: int
     sandbox: int
     mail: int
+    sms: int
 
     @property
     def api_url(self) -> str:
@@ -42,7 +45,7 @@ class Wiring:
 
     @property
     def mailbox_url(self) -> str:
-        """Address the page that shows the mails."""
+        """Address the page that shows the mails and text messages."""
         return f"{self.api_url}/dev/mailbox"
 
     @property
@@ -93,6 +96,10 @@ class Wiring:
             "EVERORDER_SMTP_PORT": str(self.mail),
             "EVERORDER_SMTP_USERNAME": "",
             "EVERORDER_SMTP_STARTTLS": "false",
+            "EVERORDER_SMS_ACCOUNT": _SMS_ACCOUNT,
+            "EVERORDER_SMS_TOKEN": self.folder.secret("sms-token"),
+            "EVERORDER_SMS_FROM": "Everorder",
+            "EVERORDER_SMS_API_BASE": f"http://{HOST}:{self.sms}",
             "EVERORDER_MAILBOX_DIR": str(self.folder.maildir),
             "EVERORDER_SECRET": self.secret,
             "EVERORDER_SERVICE_TOKEN": self.service_token,

@@ -10,6 +10,7 @@ from tests.support.people import People, Person
 from tests.support.shop import Shop
 
 PATH = "/v1/users/me/notification-preferences"
+OFFERED = {"channels": ["email"]}
 UNSAID = {"order_updates": {"email": True, "sms": False}, "marketing": {"email": False, "sms": False}}
 SAID = {"order_updates": {"email": False, "sms": False}, "marketing": {"email": True, "sms": False}}
 
@@ -27,21 +28,21 @@ async def rows(shop: Shop, person: Person) -> list[tuple[object, ...]]:
 
 
 async def test_who_has_said_nothing_gets_order_updates_and_no_marketing(guest: httpx2.AsyncClient, ada: Person) -> None:
-    assert body(await guest.get(PATH, headers=ada.headers)) == UNSAID
+    assert body(await guest.get(PATH, headers=ada.headers)) == UNSAID | OFFERED
 
 
 async def test_what_was_said_holds_for_its_own_person_and_keeps_its_moment_until_it_changes(
     guest: httpx2.AsyncClient, ada: Person, people: People, shop: Shop
 ) -> None:
     eve = await people.customer()
-    assert body(await guest.put(PATH, headers=ada.headers, json=SAID)) == SAID
+    assert body(await guest.put(PATH, headers=ada.headers, json=SAID)) == SAID | OFFERED
     said = await rows(shop, ada)
 
-    assert body(await guest.put(PATH, headers=ada.headers, json=SAID)) == SAID
+    assert body(await guest.put(PATH, headers=ada.headers, json=SAID)) == SAID | OFFERED
     assert await rows(shop, ada) == said
-    body(await guest.put(PATH, headers=ada.headers, json=SAID | {"order_updates": UNSAID["order_updates"]}))
+    body(await guest.put(PATH, headers=ada.headers, json=SAID | OFFERED | {"order_updates": UNSAID["order_updates"]}))
 
-    assert body(await guest.get(PATH, headers=eve.headers)) == UNSAID
+    assert body(await guest.get(PATH, headers=eve.headers)) == UNSAID | OFFERED
     now = await rows(shop, ada)
     assert [row[:3] for row in now] == [
         ("marketing", "email", True),

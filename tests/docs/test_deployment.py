@@ -129,7 +129,7 @@ def test_every_secret_of_the_containers_is_told_to_be_replaced() -> None:
 
 def test_sandbox_in_a_container_sends_the_events_that_the_embedded_one_sends(tmp_path: Path) -> None:
     """Those that the command sends unless it is told otherwise."""
-    embedded = programs.sandbox(Wiring(DataFolder(tmp_path), *range(1, 7))).command
+    embedded = programs.sandbox(Wiring(DataFolder(tmp_path), *range(1, 8))).command
     for command in (embedded, SERVICES["sandbox"]["command"]):
         assert "--webhook-url" in command
         assert "--webhook-events" not in command

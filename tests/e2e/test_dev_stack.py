@@ -181,7 +181,7 @@ def test_doctor_finds_a_running_stack_well(dev: Dev) -> None:
     command = [sys.executable, "-P", "-m", "cli.main", "doctor", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=20)
     findings = {finding["name"]: finding["ok"] for finding in json.loads(done.stdout)}
-    assert findings == dict.fromkeys(["python", "settings", "postgresql", "temporal", "payments", "mail"], True)
+    assert findings == dict.fromkeys(["python", "settings", "postgresql", "temporal", "payments", "mail", "sms"], True)
     assert done.returncode == 0
 
 

@@ -16,7 +16,7 @@ def folder_in(path: Path) -> DataFolder:
 
 
 def wiring_of(folder: DataFolder) -> Wiring:
-    return Wiring(folder, api=8000, temporal=7233, ui=8233, postgres=25000, sandbox=25001, mail=25002)
+    return Wiring(folder, api=8000, temporal=7233, ui=8233, postgres=25000, sandbox=25001, mail=25002, sms=25003)
 
 
 def test_description_has_exactly_what_the_contract_promises(tmp_path: Path) -> None:
