@@ -39,12 +39,13 @@ from db.payments import Books, Operation
 from domain.captures import CapturePolicy
 from domain.declines import DeclineKind, kind_of
 from domain.money import Money
-from domain.order_ids import provider_key, refund_name
+from domain.order_ids import provider_key, provider_keys, refund_name
 from domain.payment_methods import METHOD_UNAVAILABLE, provider_of
 from domain.provider_payments import (
     ProviderPayment,
     ProviderPaymentState,
     ProviderRefusedError,
+    ProviderRepeatedError,
     ProviderUnavailableError,
     RefundState,
     has_taken,
@@ -217,7 +218,9 @@ class PaymentActivities(contract.PaymentActivities):
             if found.state is not ProviderPaymentState.AUTHORISED or has_taken(found, operation.key):
                 return found
         try:
-            key = _another_key(operation) if whole and not operation.fresh else _key(operation)
+            if not whole:
+                return await _take_share(provider, operation, reference, last=last)
+            key = _key(operation) if operation.fresh else _another_key(operation)
             return await provider.capture(key, reference, operation.amount, last=last)
         except ProviderRefusedError as refused:
             found = await provider.find(reference)
@@ -326,6 +329,25 @@ def _finding(payment: ProviderPayment, books: Books) -> str | None:
     if payment.state is ProviderPaymentState.CANCELLED:
         return "authorisation_lost"
     return None
+
+
+async def _take_share(
+    provider: PaymentProvider, operation: Operation, reference: str, *, last: bool
+) -> ProviderPayment:
+    """Capture one of several, under the one key of which nothing else can be under way, or find that it was captured.
+
+    Raises:
+        ProviderRefusedError: the provider does not capture it, or has done so already.
+        ProviderUnavailableError: the outcome is unknown.
+    """
+    for key in provider_keys(operation.key):
+        try:
+            return await provider.capture(key, reference, operation.amount, last=last)
+        except ProviderRepeatedError:
+            found = await provider.find(reference)
+            if found.state is not ProviderPaymentState.AUTHORISED or has_taken(found, operation.key):
+                return found
+    raise ProviderUnavailableError("every key brings a failure")
 
 
 def _fenced(key: str) -> ApplicationError:

@@ -16,7 +16,7 @@ from contracts.refunds import BeginRefund, RefundAnswer, RefundStep
 from db import notifications, order_log, orders, payments, refunds
 from db.engine import Sessions, single_statements
 from db.payments import Operation
-from domain.order_ids import provider_key, refund_key
+from domain.order_ids import refund_key
 from domain.order_states import REFUNDABLE, EventType
 from domain.provider_payments import ProviderRefusedError, RefundState
 from domain.refunds import RefundStatus
@@ -73,7 +73,7 @@ class RefundActivities(contract.RefundActivities):
         try:
             provider = self._providers.named(operation.provider)
             payment = await provider.find(operation.reference or "")
-            key = provider_key(refund_key(operation.key, operation.refund_id), activity.info().attempt)
+            key = refund_key(operation.key, operation.refund_id)
             state = (await give_back(provider, key, payment, operation.amount.amount)).state
         except ProviderRefusedError as refused:
             state, code = RefundState.FAILED, refused.code

@@ -2,28 +2,40 @@
 
 from activities.ports import PaymentProvider
 from domain.money import Money
-from domain.order_ids import same_refund
-from domain.provider_payments import ProviderPayment, ProviderRefund, ProviderRefusedError, RefundState
+from domain.order_ids import provider_keys, same_refund
+from domain.provider_payments import (
+    ProviderPayment,
+    ProviderRefund,
+    ProviderRefusedError,
+    ProviderRepeatedError,
+    ProviderUnavailableError,
+    RefundState,
+)
 
 
 async def give_back(provider: PaymentProvider, key: str, payment: ProviderPayment, amount: int) -> ProviderRefund:
     """Refund an amount, or return the refund that an earlier try of this operation has brought.
 
     `payment` was looked up just now: a refund of ours bears the operation's key there, whether or not its answer was
-    lost.
+    lost. An earlier try may still be under way: it keeps its key in use, so that there is never a second one beside it.
 
     Raises:
         ProviderRefusedError: the provider does not give it back.
         ProviderUnavailableError: the outcome is unknown.
     """
-    if known := refund_of(payment, key):
-        return known
-    try:
-        return await provider.refund(key, payment.reference, Money(amount, payment.amount.currency))
-    except ProviderRefusedError:
-        if known := refund_of(await provider.find(payment.reference), key):
+    wanted = Money(amount, payment.amount.currency)
+    for tried in provider_keys(key):
+        if known := refund_of(payment, key):
             return known
-        raise
+        try:
+            return await provider.refund(tried, payment.reference, wanted)
+        except ProviderRefusedError:
+            if known := refund_of(await provider.find(payment.reference), key):
+                return known
+            raise
+        except ProviderRepeatedError:
+            payment = await provider.find(payment.reference)
+    raise ProviderUnavailableError("every key brings a failure")
 
 
 def refund_of(payment: ProviderPayment, key: str) -> ProviderRefund | None:

@@ -128,7 +128,7 @@ class Reversals:
             ProviderUnavailableError: the outcome is unknown.
         """
         state = RefundState.SUCCEEDED
-        key = provider_key(refund_key(operation.key, operation.refund_id), activity.info().attempt)
+        key = refund_key(operation.key, operation.refund_id)
         known = refund_of(payment, key)
         amount = min(operation.amount.amount, payment.captured - payment.refunded)
         try:

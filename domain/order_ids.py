@@ -1,9 +1,12 @@
 """Names that are computed rather than drawn, so that doing a thing twice names it once."""
 
+from collections.abc import Iterator
 from uuid import UUID, uuid5
 
 _STUBBORN = 3
 """Tries with one idempotency key."""
+
+_MOST_KEYS = 20
 
 _REST = "rest"
 
@@ -31,9 +34,19 @@ def operation_of(key: str) -> str:
 def provider_key(key: str, tries: int) -> str:
     """Name a request to a provider: the operation's own key, until that has only ever brought failures.
 
-    A provider may save a failure under a key and replay it for ever.
+    A provider may save a failure under a key and replay it for ever. Only for what a payment does once under any key:
+    an earlier request may still be under way.
     """
     return key if tries <= _STUBBORN else f"{key}:{tries}"
+
+
+def provider_keys(key: str) -> Iterator[str]:
+    """Name the requests of an operation that a payment would carry out as often as it is asked.
+
+    The next name is for when the provider only repeats a failure under the one before, and has done nothing.
+    """
+    yield key
+    yield from (f"{key}:{number}" for number in range(2, _MOST_KEYS + 1))
 
 
 def refund_key(key: str, refund: UUID | None) -> str:

@@ -114,6 +114,13 @@ class ProviderUnavailableError(Exception):
     """The outcome is unknown: no answer, or a 5xx. Look the payment up before trying again."""
 
 
+class ProviderRepeatedError(ProviderUnavailableError):
+    """The provider has failed before, and repeats under the same key what it said then: nothing is under way there.
+
+    Look the payment up. Where that shows no effect, and only then, another key can have none beside this one's.
+    """
+
+
 class ProviderRefusedError(Exception):
     """The provider answered, and the answer is no. `code` is its own word for why."""
 

@@ -17,6 +17,7 @@ from domain.provider_payments import (
     ProviderPaymentState,
     ProviderRefund,
     ProviderRefusedError,
+    ProviderRepeatedError,
     ProviderUnavailableError,
     RefundState,
     SavedMethod,
@@ -69,7 +70,8 @@ def translated() -> Iterator[None]:
         raise ProviderRefusedError("idempotency_error") from None
     except stripe.StripeError as error:
         # A wrong key is here too: nobody's order should fail because ours was revoked.
-        raise ProviderUnavailableError(f"{type(error).__name__} {error.http_status or ''}".rstrip()) from None
+        said = f"{type(error).__name__} {error.http_status or ''}".rstrip()
+        raise (ProviderRepeatedError if _is_repeated(error) else ProviderUnavailableError)(said) from None
 
 
 def written(amount: Money) -> int:
@@ -149,6 +151,12 @@ def id_of(thing: str | stripe.StripeObject | None) -> str | None:
         return thing
     name: str = thing["id"]
     return name
+
+
+def _is_repeated(error: stripe.StripeError) -> bool:
+    """Tell whether this answer was saved under its key when an earlier request came to its end."""
+    headers = error.headers or {}
+    return headers.get("idempotent-replayed") == "true"
 
 
 def _state(intent: stripe.PaymentIntent) -> ProviderPaymentState:

@@ -45,13 +45,12 @@ class Returns:
         return True
 
     async def _give_back(self, key: str, payment: ProviderPayment) -> ReturnState:
-        tried = provider_key(key, activity.info().attempt)
         if has_money(payment) and payment.captured == 0:
-            await self._provider.void(f"{tried}:void", payment.reference)
+            await self._provider.void(provider_key(f"{key}:void", activity.info().attempt), payment.reference)
             return ReturnState.VOIDED
         left = payment.captured - payment.refunded
         if left > 0:
-            refund = await give_back(self._provider, tried, payment, left)
+            refund = await give_back(self._provider, key, payment, left)
             if refund.state is RefundState.FAILED:
                 raise ProviderRefusedError("refund_failed")
         return ReturnState.REFUNDED if payment.captured else ReturnState.VOIDED
