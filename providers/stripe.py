@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
@@ -234,11 +235,28 @@ class StripeProvider:
             page = await self._ask(page.next_page_async())
 
     async def _whole(self, intent: stripe.PaymentIntent) -> ProviderPayment:
-        """Read a payment, and ask for its disputes where it has any: a charge stays `disputed` after one was won."""
+        """Read a payment, with the refunds that its charge leaves out, and with its disputes where it has any.
+
+        A charge shows its ten newest refunds, and stays `disputed` after a dispute was won.
+        """
+        payment = reading.payment(intent, await self._disputed(intent), installation=await self._installation())
+        if reading.has_more_refunds(intent):
+            return replace(payment, refunds=await self._all_refunds(intent.id))
+        return payment
+
+    async def _disputed(self, intent: stripe.PaymentIntent) -> list[stripe.Dispute]:
         if not getattr(intent.latest_charge, "disputed", False):
-            return reading.payment(intent, installation=await self._installation())
-        disputes = await self._ask(self._disputes.list_async({"payment_intent": intent.id, "limit": _PAGE}))
-        return reading.payment(intent, disputes.data, installation=await self._installation())
+            return []
+        return (await self._ask(self._disputes.list_async({"payment_intent": intent.id, "limit": _PAGE}))).data
+
+    async def _all_refunds(self, reference: str) -> tuple[ProviderRefund, ...]:
+        """List the refunds of a payment, oldest first: one that is left out would be taken for not made."""
+        page = await self._ask(self._refunds.list_async({"payment_intent": reference, "limit": _PAGE}))
+        listed = [reading.refund(one) for one in page.data]
+        while page.has_more:
+            page = await self._ask(page.next_page_async())
+            listed += [reading.refund(one) for one in page.data]
+        return tuple(reversed(listed))
 
     # Buyers -----------------------------------------------------------------------------------------------------------
 

@@ -199,6 +199,11 @@ def _captures(metadata: dict[str, str]) -> tuple[ProviderCapture, ...]:
     )
 
 
+def has_more_refunds(intent: stripe.PaymentIntent) -> bool:
+    """Tell whether a charge that was expanded leaves refunds out."""
+    return bool(getattr(getattr(intent.latest_charge, "refunds", None), "has_more", False))
+
+
 def _refunds(charge: stripe.Charge | None) -> tuple[ProviderRefund, ...]:
     """Read the refunds of a charge, oldest first, where they were expanded; the ten newest, as Stripe shows them."""
     listed = getattr(charge, "refunds", None)

@@ -84,3 +84,18 @@ async def test_failures_that_are_repeated_under_their_keys_are_got_over(hasty: S
     await hasty.sandbox.misbehave(kind, operation="refund", order_id=str(paid.order_id), times=3)
     assert await insist(hasty.refunding.give_back, step) == RefundAnswer(RefundStatus.SUCCEEDED)
     assert await hasty.refunds(paid.order_id) == [500]
+
+
+async def test_refund_that_is_under_way_for_long_is_not_made_again_after_ten_others(steps: Steps) -> None:
+    order = await steps.placed()
+    given = [RefundStep(order.order_id, uuid4()) for _ in range(12)]
+    await steps.sandbox.misbehave("pending", operation="refund", order_id=str(order.order_id))
+    for step in given:
+        begin = BeginRefund(order.order_id, step.refund_id, 100, "GBP", "damaged", "operator:7")
+        await attempt(steps.refunding.begin, begin)
+        await attempt(steps.refunding.give_back, step)
+    await steps.sandbox.misbehave("forget_keys", operation="refund", order_id=str(order.order_id))
+
+    assert await attempt(steps.refunding.give_back, given[0]) == RefundAnswer(RefundStatus.STARTED)
+
+    assert await steps.refunds(order.order_id) == [100] * 12

@@ -319,3 +319,17 @@ async def test_partial_capture_whose_answer_is_lost_is_found_by_its_key(
     found = await provider.find(reference)
     assert found.captures[-1] == ProviderCapture(f"{order_id}:capture:2", 1_000)
     assert (found.captured, found.capturable) == (2_000, 2_200)
+
+
+async def test_refunds_that_a_charge_leaves_out_are_found_too(
+    provider: StripeProvider, sandbox: SandboxForTests
+) -> None:
+    order_id = uuid4()
+    reference = await captured(provider, order_id)
+    given = [await provider.refund(f"{order_id}:refund:{n}", reference, pounds(100)) for n in range(1, 14)]
+
+    shown = await sandbox.call("GET", f"/v1/payment_intents/{reference}", {"expand[0]": "latest_charge.refunds"})
+    assert len(shown.json()["latest_charge"]["refunds"]["data"]) == 10
+    found = await provider.find(reference)
+    assert found.refunds == tuple(given)
+    assert [one async for one in provider.ledger() if one.reference == reference] == [found]
