@@ -87,14 +87,18 @@ class Adjustment:
     actor: str
 
 
-_STOCK = text("""
+STOCK = text("""
 SELECT v.sku, coalesce(p.backordered, 0) AS backordered, coalesce(p.backorder_limit, 0) AS backorder_limit,
        p.low_stock_at, (
            SELECT json_agg(json_build_array(s.location, s.on_hand, s.reserved, l.active) ORDER BY s.location)
            FROM stock_levels s JOIN locations l ON l.code = s.location WHERE s.sku = v.sku
        ) AS levels, CASE WHEN CAST(:everything AS boolean) THEN (
            SELECT coalesce(sum(bought.quantity - sent.quantity), 0)::bigint
-           FROM (SELECT DISTINCT order_id FROM order_lines WHERE sku = v.sku AND shipped_quantity < quantity) o
+           FROM (
+               SELECT DISTINCT l.order_id FROM order_lines l JOIN orders o ON o.id = l.order_id
+               WHERE l.sku = v.sku AND l.shipped_quantity < l.quantity
+                 AND o.status NOT IN ('failed', 'cancelled', 'closed')
+           ) o
            CROSS JOIN LATERAL (
                SELECT sum(quantity) AS quantity FROM reservations r
                WHERE r.order_id = o.order_id AND r.sku = v.sku AND r.state = 'committed'
@@ -134,7 +138,7 @@ WITH destination AS (
 {_LEFT}
 """)  # noqa: S608 - our own words
 
-_MOVEMENTS = text("""
+MOVEMENTS = text("""
 SELECT id, sku, location, delta, reason, note, order_id, actor, created_at
 FROM stock_movements
 WHERE sku = :sku AND (created_at, id) < (:before, :before_id)
@@ -211,7 +215,7 @@ async def find(session: AsyncSession, sku: str, *, everything: bool = True) -> S
 
     What is not shipped yet is counted over every such order, and only if `everything` is wanted.
     """
-    row = (await session.execute(_STOCK, {"sku": sku, "everything": everything})).one_or_none()
+    row = (await session.execute(STOCK, {"sku": sku, "everything": everything})).one_or_none()
     if row is None:
         return None
     levels = tuple(Level(*level) for level in row.levels or ())
@@ -268,7 +272,7 @@ async def movements(
     """List the movements of a SKU, newest first, from before one of them on."""
     moment, movement = before
     values = {"sku": sku, "limit": limit, "before": moment, "before_id": movement}
-    rows = await session.execute(_MOVEMENTS, values)
+    rows = await session.execute(MOVEMENTS, values)
     return [
         Movement(id_, row_sku, location, delta, MovementReason(reason), *rest)
         for id_, row_sku, location, delta, reason, *rest in rows

@@ -13,7 +13,7 @@ from db import backorders
 from domain.money import Money
 from models.catalog import ProductStatus
 from models.columns import new_id
-from models.inventory import DEFAULT_LOCATION, MovementReason
+from models.inventory import DEFAULT_LOCATION
 
 _STOCKING_LOCK = 7_216_540_814
 
@@ -124,9 +124,7 @@ async def receive(
     }
     await backorders.lock(session, skus)
     await session.execute(_INSERT_EMPTY_LEVELS, values)
-    received = await session.execute(
-        _RECEIVE, values | {"ids": [new_id() for _ in receipts], "note": note, "reason": MovementReason.RECEIPT}
-    )
+    received = await session.execute(RECEIVE, values | {"ids": [new_id() for _ in receipts], "note": note})
     await backorders.fill(session, skus)
     return int(received.scalar_one())
 
@@ -215,16 +213,16 @@ _INSERT_EMPTY_LEVELS = text("""
 """)
 
 # The level is raised by exactly the movements that this statement wrote, in SKU order as every hold does.
-_RECEIVE = text("""
+RECEIVE = text("""
     WITH receipts AS (
         INSERT INTO stock_movements (id, sku, location, delta, reason, actor, note)
-        SELECT wanted.id, wanted.sku, :location, wanted.quantity, :reason, 'system', :note
+        SELECT wanted.id, wanted.sku, :location, wanted.quantity, 'receipt', 'system', :note
         FROM unnest(CAST(:ids AS uuid[]), CAST(:skus AS text[]), CAST(:quantities AS bigint[]))
             AS wanted (id, sku, quantity)
         WHERE wanted.quantity > 0 AND NOT EXISTS (
             SELECT FROM stock_movements AS before
             WHERE before.sku = wanted.sku AND before.location = :location
-                AND before.reason = :reason AND before.note = :note
+                AND before.reason = 'receipt' AND before.note = :note
         )
         RETURNING sku, location, delta
     ), levels AS (

@@ -74,7 +74,8 @@ class StockMovement(SQLModel, table=True):
     __table_args__ = (
         one_of("reason", MovementReason, "stock_movements_reason"),
         CheckConstraint("delta <> 0", name="stock_movements_delta"),
-        Index("stock_movements_level", "sku", "location", "id"),
+        Index("stock_movements_of_sku", "sku", "created_at", "id"),
+        Index("stock_movements_receipts", "sku", "location", "note", postgresql_where=text("reason = 'receipt'")),
         Index(
             "stock_movements_once_an_order",
             "order_id",

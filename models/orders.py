@@ -53,6 +53,7 @@ class Order(SQLModel, table=True):
         Index("orders_by_customer", "customer_id", "created_at", "id"),
         Index("orders_by_email", text("lower(email)"), "created_at", "id"),
         Index("orders_open", "status", "id", postgresql_where=text("status NOT IN ('failed', 'cancelled', 'closed')")),
+        Index("orders_needing_operator", "created_at", "id", postgresql_where=text("needs_operator")),
     )
 
     id: UUID = Field(primary_key=True)
@@ -117,7 +118,7 @@ class OrderLine(SQLModel, table=True):
             "0 <= discount_amount AND discount_amount <= total_amount AND 0 <= tax_amount AND 0 <= tax_included_amount",
             name="order_lines_parts",
         ),
-        Index("order_lines_unshipped", "sku", postgresql_where=text("shipped_quantity < quantity")),
+        Index("order_lines_unshipped", "sku", "order_id", postgresql_where=text("shipped_quantity < quantity")),
     )
 
     line_id: UUID = identifier()

@@ -59,6 +59,7 @@ SEARCHES = {
     "by a number that there is not": OrderSearch(limit=21, number="EO-1"),
     "by e-mail": OrderSearch(limit=21, email="BUYER-77@example.COM"),
     "by an e-mail that there is not": OrderSearch(limit=21, email="nobody@example.com"),
+    "that call an operator": OrderSearch(limit=21, needs_operator=True),
     "between two moments": OrderSearch(limit=21, since=MOMENT, until=MOMENT + timedelta(hours=1)),
     "by everything": OrderSearch(
         limit=21, status="placed", email="buyer-77@example.com", since=BEGAN, until=MOMENT, customer_id=CUSTOMER
