@@ -1,4 +1,5 @@
-"""A person over the whole stack: registers, follows the mail, buys, asks for what is held of them, and is forgotten."""
+"""A person over the whole stack: registers, follows the mail, asks for text messages, buys, asks for what is held of
+them, and is forgotten."""
 
 import asyncio
 import re
@@ -20,15 +21,17 @@ from tests.support.world import World
 
 EMAIL = "rosalind.franklin@example.org"
 PASSWORD = "photograph-51-in-the-drawer"
+PHONE = "+442079461951"
 ADDRESS = {
     "name": "Rosalind Franklin",
     "line1": "3 Diffraction Mews",
     "city": "Chelsea",
     "postal_code": "SW10 9TJ",
     "country": "GB",
-    "phone": "+442079461951",
+    "phone": PHONE,
 }
 WORDS = ("rosalind", "Franklin", "Diffraction", "2079461951", "SW10 9TJ")
+BOTH_WAYS = {"order_updates": {"email": True, "sms": True}, "marketing": {"email": False, "sms": False}}
 VISA = {"payment_method": {"token": "pm_card_visa"}}
 
 
@@ -54,19 +57,19 @@ class Person:
         form = {"grant_type": "password", "username": EMAIL, "password": PASSWORD}
         return await self.client.post("/v1/auth/token", data=form)
 
-    async def mail(self, subject: str) -> str:
-        """Wait for a mail, as somebody who looks at the page, and read it."""
+    async def mail(self, subject: str, to: str = EMAIL) -> str:
+        """Wait for a mail or text message, as somebody who looks at the page, and read it."""
         async with asyncio.timeout(30):
-            while not (found := [mail for mail in await self.mails() if mail[1] == subject]):  # noqa: ASYNC110 - a page
+            while not (found := [mail for mail in await self.mails(to) if mail[1] == subject]):  # noqa: ASYNC110 - a page
                 await asyncio.sleep(0.05)
         page = await self.client.get(self._mailbox.join(found[0][0]))
         return unescape(page.text)
 
-    async def mails(self) -> list[tuple[str, str]]:
-        """List the mails that came: where each is, and its subject."""
+    async def mails(self, to: str = EMAIL) -> list[tuple[str, str]]:
+        """List what came to an address or telephone: where each message is, and its subject."""
         page = await self.client.get(self._mailbox)
         rows = re.findall(r"<td>([^<]*)</td>\s*<td><a href=\"([^\"]+)\">([^<]*)</a>", page.text)
-        return [(unescape(link), unescape(subject)) for to, link, subject in rows if EMAIL in unescape(to)]
+        return [(unescape(link), unescape(subject)) for recipient, link, subject in rows if to in unescape(recipient)]
 
 
 @pytest.fixture
@@ -102,6 +105,9 @@ async def test_person_registers_buys_exports_and_is_forgotten_by_every_process(
     body(await person.ask("PUT", f"/v1/carts/{cart}/lines/{sku}", {"quantity": 1}))
     merged = body(await person.ask("POST", f"{path}/claim", {"merge": True}, **secret))
     assert (merged["id"], [line["quantity"] for line in merged["lines"]]) == (cart, [3])
+    body(await person.ask("PATCH", f"/v1/carts/{cart}", {"phone": PHONE}))
+    wanted = body(await person.ask("PUT", "/v1/users/me/notification-preferences", BOTH_WAYS))
+    assert wanted == BOTH_WAYS | {"channels": ["email", "sms"]}
     order = body(await person.ask("POST", f"/v1/carts/{cart}/checkout", VISA), 201)
     assert (order["status"], order["total"]["amount"]) == ("placed", 7_500)
     assert [one["id"] for one in body(await person.ask("GET", "/v1/orders"))["items"]] == [order["id"]]
@@ -114,13 +120,16 @@ async def test_person_registers_buys_exports_and_is_forgotten_by_every_process(
     problem(await person.ask("DELETE", "/v1/users/me", {"password": PASSWORD}), 409, "orders_open")
     shipment = body(await person.ask("POST", f"/v1/orders/{order['id']}/shipments", {}, **staff), 201)
     body(await person.ask("POST", f"/v1/shipments/{shipment['id']}/delivered", **staff))
-    await person.mail(f"Your order {order['number']} is on its way")
+    told = f"Your order {order['number']} is on its way"
+    await person.mail(told)
+    assert f"<pre>{told}.\n</pre>" in await person.mail(f"SMS: {told}.", to=PHONE)
+    assert [subject for _, subject in await person.mails(PHONE)] == [f"SMS: {told}."]
     assert await traces.in_tables(world.shop.engine, WORDS) != set()
     assert body(await person.ask("DELETE", "/v1/users/me", {"password": PASSWORD}), 202) == {"status": "erasing"}
     await until_erased(world, user_id)
 
     assert await traces.in_tables(world.shop.engine, WORDS) == set()
-    assert await person.mails() == []
+    assert [await person.mails(to) for to in (EMAIL, PHONE)] == [[], []]
     assert traces.in_folder(stack.folder / "mail", WORDS) == set()
     assert traces.in_folder(stack.folder / "logs", WORDS) == set()
     for workflow in (order_workflow_id(UUID(order["id"])), erasure_workflow_id(user_id)):
