@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
 from contracts.failures import refusal, refusal_in
+from workflows.progress import OvertakenError
 
 Command = TypeVar("Command")
 
@@ -49,11 +50,19 @@ class Commands(Generic[Command]):
         return queued.refused if queued.done else refusal("illegal_transition", "The order is over.")
 
     async def carry_out_next(self, carry_out: Callable[[Command], Awaitable[None]]) -> None:
-        """Carry the oldest one out. A refusal is for who has asked; the order goes on."""
+        """Carry the oldest one out. A refusal is for who has asked; the order goes on.
+
+        Raises:
+            OvertakenError: the order has gone on without this run; nothing is carried out a second time.
+        """
         queued = self._queue[0]
         try:
             await carry_out(queued.command)
         except FailureError as error:
             queued.refused = refusal_in(error) or refusal("illegal_transition", "The order's state does not allow it.")
-        queued.done = True
-        self._queue.popleft()
+        except OvertakenError:
+            queued.refused = refusal("illegal_transition", "The order has gone on meanwhile: look at it and ask again.")
+            raise
+        finally:
+            queued.done = True
+            self._queue.popleft()

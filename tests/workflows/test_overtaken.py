@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
-from contracts.orders import Cancel, OrderOutcome, Pay, PlaceOrder
+from contracts.orders import Cancel, OrderOutcome, Pay, PlaceOrder, Ship, ShippedLine
 from contracts.queues import TaskQueue
+from domain.captures import CapturePolicy
 from domain.errors import EverorderError
 from domain.order_states import OrderStatus
 from tests.support.gates import Gate
@@ -62,6 +65,35 @@ async def test_order_whose_row_an_earlier_run_has_cancelled_ends_when_its_buyer_
     assert await world.stock(sku) == (10, 0)
     assert await world.charged(order.order_id) == []
     assert "operator_needed" not in await world.events(order.order_id)
+
+
+async def test_shipment_whose_order_an_earlier_run_begins_to_cancel_is_refused_and_stays_in_the_house(
+    world: World,
+) -> None:
+    sku = await world.goods(stock=10)
+    order = replace(world.order_of(await world.cart((sku, 4))), capture=CapturePolicy.SHIPMENT)
+    gate = Gate("shipments.send", "before")
+    work = gate.apply(WORK[TaskQueue.ORDERS](world.resources))
+
+    async with world.working({TaskQueue.ORDERS: work}):
+        await world.place(order)
+        [(line_id,)] = await world.shop.run("SELECT line_id FROM order_lines WHERE order_id = :id", id=order.order_id)
+        half = Ship(lines=(ShippedLine(UUID(str(line_id)), 2),))
+        shipping = asyncio.create_task(world.client.ship(order.order_id, half, wait=WAIT))
+        await gate.reached.wait()
+        await begin_to_cancel(world, order)
+        gate.opened.set()
+        with pytest.raises(EverorderError) as refused:
+            await shipping
+        outcome = await world.ended(order.order_id)
+
+    assert refused.value.code == "illegal_transition"
+    assert outcome.status is OrderStatus.CANCELLED
+    assert await world.stock(sku) == (10, 0)
+    assert await world.charged(order.order_id) == []
+    assert await world.shop.run("SELECT state FROM shipments WHERE order_id = :id", id=order.order_id) == [
+        ("abandoned",)
+    ]
 
 
 @pytest.mark.parametrize("overtake", [begin_to_cancel, cancel_to_its_end])
