@@ -18,6 +18,7 @@ from activities.kept_methods import KeptMethods
 from activities.ports import PaymentProvider
 from activities.providers import PaymentProviders
 from activities.refusals import refusals
+from activities.returning import failed_refunds
 from activities.reversals import Reversals
 from contracts import payments as contract
 from contracts.failures import refusal
@@ -39,7 +40,7 @@ from db.payments import Books, Operation
 from domain.captures import CapturePolicy
 from domain.declines import DeclineKind, kind_of
 from domain.money import Money
-from domain.order_ids import provider_key, provider_keys, refund_name
+from domain.order_ids import provider_key, provider_keys
 from domain.payment_methods import METHOD_UNAVAILABLE, provider_of
 from domain.provider_payments import (
     ProviderPayment,
@@ -47,7 +48,6 @@ from domain.provider_payments import (
     ProviderRefusedError,
     ProviderRepeatedError,
     ProviderUnavailableError,
-    RefundState,
     has_taken,
 )
 from models.payments import PaymentOperationKind as Kind
@@ -169,11 +169,11 @@ class PaymentActivities(contract.PaymentActivities):
         return PaymentLookedUp(approved, disputed=payment.disputed, finding=_finding(payment, books))
 
     async def _failed_late(self, payment: ProviderPayment) -> bool:
-        names = [refund_name(one.key) for one in payment.refunds if one.key and one.state is RefundState.FAILED]
-        if not names:
+        failed = failed_refunds(payment)
+        if not failed:
             return False
         async with self._statements() as session:
-            return await refunds.fail_late(session, names)
+            return await refunds.fail_late(session, failed)
 
     @activity.defn(name="payments.capture")
     async def capture(self, request: CapturePayment) -> PaymentAnswer:

@@ -2,7 +2,7 @@
 
 from activities.ports import PaymentProvider
 from domain.money import Money
-from domain.order_ids import provider_keys, same_refund
+from domain.order_ids import provider_keys, refund_name, same_refund
 from domain.provider_payments import (
     ProviderPayment,
     ProviderRefund,
@@ -43,3 +43,8 @@ def refund_of(payment: ProviderPayment, key: str) -> ProviderRefund | None:
     mine = [one for one in payment.refunds if one.key and same_refund(key, one.key)]
     live = [one for one in mine if one.state is not RefundState.FAILED]
     return next(reversed(live or mine), None)
+
+
+def failed_refunds(payment: ProviderPayment) -> list[str]:
+    """Name the refunds of ours that have failed, perhaps after they had succeeded: the buyer has not got the money."""
+    return [refund_name(one.key) for one in payment.refunds if one.key and one.state is RefundState.FAILED]

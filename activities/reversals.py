@@ -10,7 +10,7 @@ from temporalio import activity
 
 from activities.ports import PaymentProvider
 from activities.providers import PaymentProviders
-from activities.returning import give_back, refund_of
+from activities.returning import failed_refunds, give_back, refund_of
 from contracts.failures import refusal
 from contracts.payments import PaymentReversed, Reversal
 from db import payments, refunds
@@ -104,9 +104,13 @@ class Reversals:
         return PaymentReversed(Reversal.VOIDED)
 
     async def _refund(self, authorised: Operation, payment: ProviderPayment) -> PaymentReversed:
-        """Refund what is left of all that was captured. The provider never gives back more, however often asked."""
+        """Refund what is left of all that was captured. The provider never gives back more, however often asked.
+
+        A refund that the books took for done and that has failed since is part of what is left.
+        """
         order_id, attempt = authorised.order_id, authorised.attempt
         async with self._sessions.begin() as session:
+            await refunds.fail_late(session, failed_refunds(payment))
             for capture in _captures(order_id, attempt, payment):
                 await payments.learn_captured(session, capture.key, capture.amount, payment.reference)
             await payments.finish(session, operation_key(order_id, Kind.VOID, attempt), State.ABANDONED)

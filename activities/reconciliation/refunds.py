@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.reconciliation.adopting import ACTOR
+from activities.returning import failed_refunds
 from db import order_log, payments, refunds
 from db.engine import Sessions
 from db.reconciliation.books import Entry
@@ -21,7 +22,7 @@ _MOST_DIGITS = 10
 
 
 class LostRefunds:
-    """Adopts refunds of an order that stands. Money is moved by nobody here."""
+    """Brings the books of an order that stands to what has become of its refunds. Money is moved by nobody here."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
@@ -44,6 +45,11 @@ class LostRefunds:
                 refund = LostRefund(order_id, key, refund_id, entry.attempt, amount, provider, payment.reference)
                 await self._note(session, refund)
         return True
+
+    async def note_failed(self, payment: ProviderPayment) -> None:
+        """Note refunds that have failed after they had succeeded: whoever decides can make them again."""
+        async with self._sessions.begin() as session:
+            await refunds.fail_late(session, failed_refunds(payment))
 
     async def _note(self, session: AsyncSession, refund: LostRefund) -> None:
         """Take the steps of a refund at once.

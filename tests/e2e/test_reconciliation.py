@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from cli.audit import audit
-from contracts.orders import Cancel, Pay, PlaceOrder
+from contracts.orders import Cancel, Pay, PlaceOrder, Refund
 from contracts.schedules import RECONCILIATION
 from db.audit.checks import Finding
 from domain.order_states import OrderStatus
@@ -230,6 +231,55 @@ async def test_a_payment_of_a_cancelled_order_is_given_back(lone: LoneWorld, wor
 
         assert await world.charged(order.order_id) == []
         assert await broken(world) == {}
+
+
+async def fail_refund(lone: LoneWorld, order: PlaceOrder) -> None:
+    """Have the one refund of an order that has succeeded fail after all: the buyer's bank has sent the money back."""
+    [payment] = [one async for one in lone.world.provider.ledger() if one.order_id == order.order_id]
+    await lone.sandbox.control("POST", f"refunds/{payment.refunds[0].reference}/settle", {"status": "failed"})
+
+
+async def test_a_refund_of_a_cancelled_order_that_fails_later_is_made_again_once(lone: LoneWorld, world: World) -> None:
+    async with world.working():
+        order = await placed(world)
+        await world.client.cancel(order.order_id, Cancel(), wait=WAIT)
+        await world.ended(order.order_id)
+        await fail_refund(lone, order)
+
+        first, second = await reconcile(world), await reconcile(world)
+
+    assert (first.healed, first.findings) == (1, [("payment_of_ended_order", "healed")])
+    assert (second.healed, second.findings) == (0, [])
+    assert await world.charged(order.order_id) == []
+    assert await world.operations(order.order_id) == {
+        "authorise:1": "succeeded",
+        "capture:1": "succeeded",
+        "refund:1": "declined",
+        "refund:2": "succeeded",
+    }
+    assert await broken(world) == {}
+
+
+async def test_a_refund_of_a_closed_order_that_fails_later_is_left_to_a_person_who_can_make_it_again(
+    lone: LoneWorld, world: World
+) -> None:
+    async with world.working():
+        order = replace(await placed(world), payment_method=None)
+        await world.client.refund(order, Refund(700), wait=WAIT)
+        await world.told(order.order_id)
+        await lone.terminate(order.order_id)
+        await world.shop.run("UPDATE orders SET status = 'closed' WHERE id = :id", id=order.order_id)
+        await fail_refund(lone, order)
+
+        found = await reconcile(world)
+        assert (found.healed, found.findings) == (0, [("amount_differs", "parked")])
+        assert (await world.order(order.order_id)).payment_status == "captured"
+        assert await world.charged(order.order_id) == [2000]
+        await world.client.refund(order, Refund(700), wait=WAIT)
+        assert (await reconcile(world)).findings == []
+
+    assert await world.charged(order.order_id) == [1300]
+    assert (await world.order(order.order_id)).payment_status == "partially_refunded"
 
 
 async def test_a_payment_that_can_not_be_given_back_is_left_to_a_person_until_it_is(
