@@ -4,7 +4,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from pydantic import ValidationError
 
+from api.app import create_app
+from settings import Settings
 from tests.api.answers import body, problem
 from tests.support.people import People, Person
 from tests.support.shop import Shop
@@ -51,6 +54,37 @@ async def test_what_was_said_holds_for_its_own_person_and_keeps_its_moment_until
         ("order_updates", "sms", False),
     ]
     assert [row == before for row, before in zip(now, said, strict=True)] == [True, True, False, True]
+
+
+async def test_shop_with_an_sms_gateway_says_that_it_sends_text_messages(
+    guest: httpx2.AsyncClient, ada: Person, settings: Settings
+) -> None:
+    """What was said before is still there when the gateway comes, or goes."""
+    both = SAID | {"order_updates": {"email": True, "sms": True}}
+    assert body(await guest.put(PATH, headers=ada.headers, json=both)) == both | OFFERED
+    equipped = settings.model_copy(update={"sms_account": "AC1"})
+    app = create_app(equipped, services="users")
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://shop.example") as client,
+    ):
+        assert body(await client.get(PATH, headers=ada.headers)) == both | {"channels": ["email", "sms"]}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"sms_account": "AC1"}, "needs a sender"),
+        ({"sms_account": "AC1", "sms_token": "t"}, "needs a sender"),
+        ({"sms_account": "AC1", "sms_from": "Shop"}, "needs a sender"),
+        ({"sms_account": "../AC1", "sms_token": "t", "sms_from": "Shop"}, "should match pattern"),
+        ({"sms_api_base": "api.example.com"}, "should match pattern"),
+    ],
+)
+def test_half_an_sms_gateway_is_refused_at_the_start(settings: Settings, wrong: dict[str, str], said: str) -> None:
+    known = {"DATABASE_URL": settings.database_url, "secret": settings.secret, "_env_file": None}
+    with pytest.raises(ValidationError, match=said):
+        Settings.model_validate(known | wrong)
 
 
 @pytest.mark.parametrize(
