@@ -32,6 +32,11 @@ class ProductFilter:
         """Tell whether the price matters."""
         return self.min_price is not None or self.max_price is not None
 
+    @property
+    def narrows(self) -> bool:
+        """Tell whether anything is asked for but words."""
+        return self.category is not None or self.priced or self.attributes is not None or self.in_stock is not None
+
     def values(self) -> dict[str, Any]:
         """Return the parameters of the conditions."""
         return {

@@ -42,7 +42,10 @@ FAR = 20_000
 """Products of a list that are looked at in turn where no filter leaves few."""
 
 _MOST_RANKED = 200
-"""Matches of a search that are ranked; who looks for something so common has to say more."""
+"""Matches of a search that are ranked; who looks for something so common has to say more, in words or by a filter.
+
+Of a search that is narrowed `NEAR` are ranked, and looked at for the rest, the most relevant first.
+"""
 
 
 class ProductSort(StrEnum):
@@ -80,13 +83,19 @@ def values(search: ProductSearch) -> dict[str, Any]:
     """Return the parameters of the statement."""
     key, last = search.after or (None, None)
     own = {
-        "most_ranked": _MOST_RANKED if search.sort is ProductSort.RELEVANCE else FEW,
+        "most_ranked": _most_ranked(search),
         "key": key,
         "id": last,
         "limit": search.limit + 1,
         "everything": False,
     }
     return search.wanted.values() | own
+
+
+def _most_ranked(search: ProductSearch) -> int:
+    if search.sort is not ProductSort.RELEVANCE:
+        return FEW
+    return NEAR if search.wanted.narrows else _MOST_RANKED
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,10 @@ _DIALECT: Dialect = asyncpg.dialect()  # type: ignore[no-untyped-call] # it has 
 _FAREWELL = 2.0
 """Seconds that a server has to hear that a connection is over."""
 
+_PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"
+"""To plan a list for its values takes as long as to read it, and the plan is no better: what each reads is bounded by
+its statement, whatever the values are (`tests/proof/test_catalogue_pages.py` holds both plans to that)."""
+
 
 class Reads:
     """Runs statements on connections of its own. Each sees the database as it is when it begins, and takes no lock.
@@ -50,9 +54,14 @@ class Reads:
             if not driver.is_closed():
                 return driver
         taken = await self._engine.raw_connection()
-        driver = taken.driver_connection
+        fresh: Any = taken.driver_connection
         taken.detach()
-        return driver
+        try:
+            await fresh.execute(_PLAN_ONCE)
+        except BaseException:
+            fresh.terminate()
+            raise
+        return fresh
 
     def _close(self, _engine: object) -> None:
         while self._idle:

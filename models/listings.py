@@ -30,18 +30,19 @@ _GONE = text("sold_out")
 class Listing(SQLModel, table=True):
     """An active product in one of the categories that it is below of: its own, those above, and `EVERYTHING`.
 
-    `prices` are those that it is listed at, by currency: whoever walks along listings sees them without another look.
+    `prices` are those that it is listed at, by currency. The indices have them, so that a list that filters by price
+    looks at no row that it leaves out.
     `sold_out` is a hint that a chore keeps (`db/availability.py`): it may be late, and only saves a look at the stock.
     """
 
     __tablename__ = "listings"
-    __table_args__ = (
-        Index("listings_newest", "category_id", desc("created_at"), desc("product_id")),
-        Index("listings_title", "category_id", "title", "product_id"),
-        Index("listings_newest_left", "category_id", desc("created_at"), desc("product_id"), postgresql_where=_LEFT),
-        Index("listings_title_left", "category_id", "title", "product_id", postgresql_where=_LEFT),
-        Index("listings_newest_gone", "category_id", desc("created_at"), desc("product_id"), postgresql_where=_GONE),
-        Index("listings_title_gone", "category_id", "title", "product_id", postgresql_where=_GONE),
+    __table_args__ = tuple(
+        Index(f"{name}{suffix}", *columns, postgresql_include=["prices"], postgresql_where=among)
+        for name, columns in (
+            ("listings_newest", ("category_id", desc("created_at"), desc("product_id"))),
+            ("listings_title", ("category_id", "title", "product_id")),
+        )
+        for suffix, among in (("", None), ("_left", _LEFT), ("_gone", _GONE))
     )
 
     product_id: UUID = Field(primary_key=True, foreign_key="products.id", ondelete="CASCADE")

@@ -27,6 +27,10 @@ class Recorded:
     cursor: str
 
 
+_PLAN_ONCE = {"plan_cache_mode": "force_generic_plan"}
+"""As the product does (`db/reads.py`)."""
+
+
 async def _keep_session(_: object) -> None:
     """Leave the session as it is: the usual reset would be a round trip more."""
 
@@ -36,7 +40,9 @@ def app(database_url: str, recorded: dict[str, list[Recorded]]) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with asyncpg.create_pool(database_url, min_size=10, max_size=10, reset=_keep_session) as pool:
+        async with asyncpg.create_pool(
+            database_url, min_size=10, max_size=10, reset=_keep_session, server_settings=_PLAN_ONCE
+        ) as pool:
             app.state.pool = pool
             yield
 

@@ -13,6 +13,7 @@ from db.audit.checks import count, examine
 from db.audit.listings import LISTED_AS_IT_IS
 from db.product_filters import ProductFilter
 from db.product_lists import ProductSearch, ProductSort
+from models.listings import SHARES
 from tests.support.shop import Shop, opened_shop
 
 GBP = ProductFilter(currency="GBP")
@@ -192,6 +193,35 @@ async def test_whole_words_are_found_before_more_beginnings_than_are_ranked(
     whole = await shop.product("FOUR", title="Mug")
     found_by_it = await looked_for(shop, "mug")
     assert (len(found_by_it), whole in found_by_it) == (2, True)
+
+
+@pytest.mark.parametrize("longer", ["Mugwort", "Mug-wort", "Mug2", "MUG/2000", "Mug" + 30 * "s"])
+async def test_a_word_that_goes_on_in_any_way_is_found_by_its_beginning(shop: Shop, longer: str) -> None:
+    products = [await shop.product(sku, title=title) for sku, title in (("ONE", "Mug"), ("TWO", longer))]
+    assert await shop.run("SELECT CAST(search_query('mug') AS text)") == [("'mug':*",)]
+    assert set(await looked_for(shop, "mug")) == set(products)
+
+
+async def test_a_word_that_nothing_goes_on_from_is_looked_for_as_it_is(shop: Shop) -> None:
+    await shop.product("ONE", title="Mugwort tea")
+    await shop.product("TWO", title="Mu")
+    assert await shop.run("SELECT CAST(search_query('mugwort TEA mu t') AS text)") == [
+        ("'mugwort' & 'tea' & 'mu':* & 't':*",)
+    ]
+
+
+async def test_every_product_is_in_one_of_the_shares_that_a_search_looks_into(shop: Shop) -> None:
+    among = ", ".join(f"count(*) FILTER (WHERE {share})" for share in (*SHARES, f"({') OR ('.join(SHARES)})"))
+    drawn = "SELECT CAST(repeat('f', 30) || lpad(to_hex(n), 2, '0') AS uuid) FROM generate_series(0, 255) n"
+    counted = await shop.run(f"SELECT {among} FROM ({drawn}) AS products (product_id)")
+    assert counted == [(1, 7, 56, 192, 256)]
+
+
+async def test_products_of_every_share_are_found_and_the_most_relevant_is_first(shop: Shop) -> None:
+    products = {await shop.product(f"SKU-{number}", title="Plate, fits a mug") for number in range(60)}
+    best = await shop.product("BEST", title="Mug, mug, mug")
+    found_by_it = await looked_for(shop, "mug")
+    assert (found_by_it[0], set(found_by_it)) == (best, products | {best})
 
 
 async def test_a_draft_is_not_found(shop: Shop) -> None:

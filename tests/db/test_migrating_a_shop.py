@@ -84,11 +84,11 @@ async def test_products_that_were_there_before_are_listed(old: str, shop: Shop) 
 async def test_a_migration_that_was_interrupted_is_begun_anew(old: str, shop: Shop) -> None:
     await asyncio.to_thread(command.upgrade, migrations.config(old), "0008")
     await shop.run("SELECT refresh_listings(ARRAY(SELECT id FROM products LIMIT 700))")
-    await shop.run("CREATE INDEX listings_title ON listings (title)")
+    await shop.run("CREATE INDEX listed_prices_by_price ON listed_prices (price)")
     await asyncio.to_thread(migrations.upgrade, old)
     assert await broken(shop) == {}
-    [(definition,)] = await shop.run("SELECT indexdef FROM pg_indexes WHERE indexname = 'listings_title'")
-    assert str(definition).endswith("(category_id, title, product_id)")
+    [(definition,)] = await shop.run("SELECT indexdef FROM pg_indexes WHERE indexname = 'listed_prices_by_price'")
+    assert str(definition).endswith("(category_id, currency, price, product_id)")
 
 
 class Reads:
