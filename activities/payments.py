@@ -149,12 +149,22 @@ class PaymentActivities(contract.PaymentActivities):
             return await self._compare(operation, payment)
 
     async def _compare(self, operation: Operation, payment: ProviderPayment) -> PaymentLookedUp:
-        """Compare what the provider says with the books. Nothing is put in order here: that is for a person.
+        """Compare what the provider says with the books, also of earlier payments that have paid for shipments."""
+        if operation.state is State.SUCCEEDED and not operation.undone:
+            seen = [await self._compare_one(operation, payment)]
+        else:
+            seen = [PaymentLookedUp(disputed=payment.disputed)]
+        async with self._statements() as session:
+            earlier = await payments.captured_before(session, operation.order_id, operation.attempt)
+        seen += [await self._compare_one(one, await self._of(one).find(one.reference or "")) for one in earlier]
+        findings = [one.finding for one in seen if one.finding]
+        return replace(seen[0], disputed=any(one.disputed for one in seen), finding=next(iter(findings), None))
+
+    async def _compare_one(self, operation: Operation, payment: ProviderPayment) -> PaymentLookedUp:
+        """Compare one payment. Nothing is put in order here: that is for a person.
 
         But a refund that had succeeded and has failed since is written down as that, so that it can be made again.
         """
-        if operation.state is not State.SUCCEEDED or operation.undone:
-            return PaymentLookedUp(disputed=payment.disputed)
         if await self._failed_late(payment):
             return PaymentLookedUp(
                 PaymentAnswer(PaymentDecision.APPROVED), disputed=payment.disputed, finding="refund_refused"

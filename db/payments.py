@@ -3,6 +3,7 @@
 Each function is one statement whose condition is in its `WHERE`: a fence and a late step can not pass each other.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -163,6 +164,15 @@ SELECT p.provider, o.payment_method
 FROM orders o LEFT JOIN payment_operations p ON p.order_id = o.id AND p.attempt = :attempt
 WHERE o.id = :order_id LIMIT 1
 """)
+
+_CAPTURED_BEFORE = text(f"""
+SELECT {COLUMNS}, false AS fresh FROM payment_operations o
+WHERE o.order_id = :order_id AND o.operation = 'authorise' AND o.attempt < :attempt AND EXISTS (
+    SELECT FROM payment_operations c
+    WHERE c.order_id = o.order_id AND c.attempt = o.attempt AND c.operation = 'capture' AND c.state = 'succeeded'
+)
+ORDER BY o.attempt
+""")  # noqa: S608 - as above
 
 _FIND = text(f"SELECT {COLUMNS}, false AS fresh FROM payment_operations o WHERE o.key = :key")  # noqa: S608 - as above
 
@@ -327,6 +337,12 @@ async def provider(session: AsyncSession, order_id: UUID, attempt: int) -> str:
 async def unsettled_attempts(session: AsyncSession, order_id: UUID) -> set[int]:
     """List the attempts of which something may still be reserved or kept."""
     return set((await session.execute(_UNSETTLED, {"order_id": order_id})).scalars())
+
+
+async def captured_before(session: AsyncSession, order_id: UUID, attempt: int) -> Sequence[Operation]:
+    """List the authorisations before an attempt of which something was captured, oldest first."""
+    rows = await session.execute(_CAPTURED_BEFORE, {"order_id": order_id, "attempt": attempt})
+    return [operation(row) for row in rows]
 
 
 async def find(session: AsyncSession, order_id: UUID, kind: PaymentOperationKind, attempt: int) -> Operation | None:
