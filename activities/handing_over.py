@@ -6,6 +6,7 @@ Message-ID, a text message with nothing that tells the two apart. So is one whos
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -79,31 +80,37 @@ class HandOver:
                 )
 
     async def _hand_over(self, message: Claimed, rendered: Rendered) -> None:
-        if isinstance(rendered, Sms) and self._gateway is None:
-            rendered = Drop.SMS_SWITCHED_OFF
-        if isinstance(rendered, Drop):
-            await self._give_back(message, NotificationState.DROPPED, rendered)
+        send = self._sending(rendered)
+        if isinstance(send, Drop):
+            await self._give_back(message, NotificationState.DROPPED, send)
             return
         try:
-            await self._send(rendered)
-        except MailRefusedError as refused:
+            await send()
+        except (MailRefusedError, SmsRefusedError) as refused:
             await self._give_back(message, NotificationState.REFUSED, str(refused.code))
-            raise refusal("mail_refused", f"The mail server refuses this message ({refused.code}).") from refused
-        except SmsRefusedError as refused:
-            await self._give_back(message, NotificationState.REFUSED, str(refused.code))
-            raise refusal("sms_refused", f"The SMS gateway refuses this message ({refused.code}).") from refused
+            raise _final(refused) from refused
         except (MailUnavailableError, SmsUnavailableError):
             await self._give_back(message, NotificationState.PENDING, "unavailable")
             raise
         async with self._statements() as session:
             await notifications.note_sent(session, message.id)
 
-    async def _send(self, rendered: Email | Sms) -> None:
+    def _sending(self, rendered: Rendered) -> Callable[[], Awaitable[None]] | Drop:
+        """Choose who takes a message, or say why nobody does."""
+        if isinstance(rendered, Drop):
+            return rendered
         if isinstance(rendered, Email):
-            await self._mailer.send(rendered)
-        elif self._gateway is not None:
-            await self._gateway.send(rendered)
+            return partial(self._mailer.send, rendered)
+        if self._gateway is None:
+            return Drop.SMS_SWITCHED_OFF
+        return partial(self._gateway.send, rendered)
 
     async def _give_back(self, message: Claimed, state: NotificationState, code: str) -> None:
         async with self._statements() as session:
             await notifications.give_back(session, message.id, message.attempts, state, code)
+
+
+def _final(refused: MailRefusedError | SmsRefusedError) -> ApplicationError:
+    if isinstance(refused, MailRefusedError):
+        return refusal("mail_refused", f"The mail server refuses this message ({refused.code}).")
+    return refusal("sms_refused", f"The SMS gateway refuses this message ({refused.code}).")

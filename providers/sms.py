@@ -1,6 +1,7 @@
 """Text messages over HTTP: the used part of the Messages resource of Twilio's REST API, which others speak as well."""
 
 import asyncio
+import re
 from typing import Any
 
 import httpx2
@@ -8,8 +9,8 @@ import httpx2
 from domain.messages import Sms, SmsRefusedError, SmsUnavailableError
 
 TWILIO = "https://api.twilio.com"
-_SERVICE = "MG"
-"""How the id of a messaging service begins, which chooses the sender by itself; anything else is a sender."""
+_SERVICE = re.compile(r"MG[0-9a-f]{32}")
+"""The id of a messaging service, which chooses the sender by itself; anything else is a sender."""
 
 
 class TwilioGateway:
@@ -22,7 +23,7 @@ class TwilioGateway:
     def __init__(self, *, account: str, token: str, sender: str, timeout: float, base: str = "") -> None:
         self._timeout = timeout
         self._address = f"{(base or TWILIO).rstrip('/')}/2010-04-01/Accounts/{account}/Messages.json"
-        self._sender = {"MessagingServiceSid" if sender.startswith(_SERVICE) else "From": sender}
+        self._sender = {"MessagingServiceSid" if _SERVICE.fullmatch(sender) else "From": sender}
         self._client = httpx2.AsyncClient(
             timeout=timeout, auth=(account, token), limits=httpx2.Limits(max_keepalive_connections=0)
         )

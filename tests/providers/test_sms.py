@@ -30,9 +30,13 @@ async def test_message_arrives_with_every_letter_from_a_number_that_the_account_
     assert asked.form == {"To": NUMBER, "From": "+447700900000", "Body": SMS.text}
 
 
-async def test_messaging_service_chooses_the_sender(gateway: Gateway) -> None:
-    await gateway.adapter(sender="MG0123").send(SMS)
-    assert gateway.asked[0].form == {"To": NUMBER, "MessagingServiceSid": "MG0123", "Body": SMS.text}
+@pytest.mark.parametrize(
+    ("sender", "named"),
+    [("MG" + "0123456789abcdef" * 2, "MessagingServiceSid"), ("MG Garments", "From"), ("Everorder", "From")],
+)
+async def test_sender_is_a_messaging_service_or_a_name(gateway: Gateway, sender: str, named: str) -> None:
+    await gateway.adapter(sender=sender).send(SMS)
+    assert gateway.asked[0].form == {"To": NUMBER, named: sender, "Body": SMS.text}
 
 
 async def test_refusal_keeps_the_code_and_not_the_number_that_the_gateway_quotes(gateway: Gateway) -> None:
