@@ -1,5 +1,7 @@
 """What a provider keeps to charge an order without its buyer is forgotten once nothing charges it any more."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 from temporalio.testing import ActivityEnvironment
 
@@ -10,6 +12,8 @@ from domain.order_states import EventType
 from domain.provider_payments import ProviderUnavailableError
 from tests.support.meddler import CrashError
 from tests.support.steps import TOTAL, Steps, attempt, cancel, capture, declined
+
+End = Callable[[Steps], Awaitable[PlaceOrder]]
 
 NO_FUNDS = PaymentAnswer(PaymentDecision.DECLINED, "insufficient_funds", passes=True)
 
@@ -82,8 +86,15 @@ async def shipped(steps: Steps) -> PlaceOrder:
     return order
 
 
-@pytest.mark.parametrize("end", [expired, cancelled, shipped], ids=lambda end: end.__name__)
-async def test_method_of_an_order_that_is_charged_no_more_is_forgotten_once(steps: Steps, end: type) -> None:
+async def delivered(steps: Steps) -> PlaceOrder:
+    """Have an order whose buyer may be erased."""
+    order = await shipped(steps)
+    await attempt(steps.orders.advance, AdvanceOrder(order.order_id, EventType.DELIVERED, "operator:1"))
+    return order
+
+
+@pytest.mark.parametrize("end", [expired, cancelled, shipped, delivered])
+async def test_method_of_an_order_that_is_charged_no_more_is_forgotten_once(steps: Steps, end: End) -> None:
     order = await end(steps)
     paid = (await steps.intents(order.order_id), await steps.books(order.order_id))
     assert await kept(steps, order) == [(False, 1)]
