@@ -40,6 +40,7 @@ from db.engine import Sessions
 from workers.request_ids import RequestIds
 from workers.runner import WORKFLOW_RUNNER
 from workers.signs_of_life import SignsOfLife, Vitals
+from workers.well_formed import WellFormedMessages
 from workflows.chore import ChoreWorkflow
 from workflows.erasure import ErasureWorkflow
 from workflows.imports import ImportWorkflow
@@ -242,7 +243,7 @@ def create_worker(
             workflows=work.workflows,
             activities=work.activities,
             workflow_runner=runner,
-            interceptors=[RequestIds(), SignsOfLife(vitals.workflow_tasks)],
+            interceptors=[RequestIds(), WellFormedMessages(), SignsOfLife(vitals.workflow_tasks)],
             on_fatal_error=on_failure,
             no_remote_activities=True,
             max_concurrent_local_activities=work.slots,
@@ -256,7 +257,7 @@ def create_worker(
         workflows=work.workflows,
         activities=work.activities,
         workflow_runner=runner,
-        interceptors=[RequestIds(), SignsOfLife(vitals.activities)],
+        interceptors=[RequestIds(), WellFormedMessages(), SignsOfLife(vitals.activities)],
         on_fatal_error=on_failure,
         max_concurrent_activities=work.slots,
         graceful_shutdown_timeout=_GRACE,

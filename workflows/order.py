@@ -35,6 +35,7 @@ from workflows.reauthorisation import Reauthorisation
 from workflows.refunds import Refunds
 
 Command = Pay | Ship | MarkDelivered | Refund | Resolve | Cancel
+_PLAINLY = Cancel()
 
 
 @workflow.defn(name="OrderWorkflow")
@@ -269,8 +270,8 @@ class OrderWorkflow:
         return progress.outcome()
 
     @workflow.signal
-    def cancel_order(self, cancel: Cancel) -> None:
-        """Cancel the order, for those who can not wait."""
+    def cancel_order(self, cancel: Cancel = _PLAINLY) -> None:
+        """Cancel the order, for those who can not wait; nothing else has to be said."""
         if self._leaves_what_was_sent(cancel):
             self._commands.add(cancel)
         else:
