@@ -40,7 +40,7 @@ AT_ONCE = [ProductSearch(wanted, sort) for wanted in (GBP, BELOW, replace(GBP, i
 NARROWED = {
     "three filters": (
         ProductSearch(replace(BELOW, min_price=6_000, max_price=11_000, attributes=RED, in_stock=True)),
-        12_000,
+        4_000,
     ),
     "sold out": (ProductSearch(replace(GBP, in_stock=False)), 4_000),
     "sold out, by price": (ProductSearch(replace(GBP, in_stock=False), ProductSort.PRICE), 4_000),
@@ -48,12 +48,16 @@ NARROWED = {
     "no attribute, sold out": (ProductSearch(replace(GBP, attributes=NOBODY, in_stock=False)), 12_000),
     "no price": (ProductSearch(replace(GBP, min_price=9_000_000)), 12_000),
     "rare price, half": (ProductSearch(replace(GBP, min_price=19_990, attributes=HALF)), 20_000),
-    "wide price, red": (ProductSearch(replace(GBP, min_price=10_000, attributes=RED)), 8_000),
-    "common word": (ProductSearch(replace(GBP, text="mug"), ProductSort.RELEVANCE), 5_000),
+    "wide price, red": (ProductSearch(replace(GBP, min_price=10_000, attributes=RED)), 3_000),
+    "common word": (ProductSearch(replace(GBP, text="mug"), ProductSort.RELEVANCE), 1_500),
     "common word, newest": (ProductSearch(replace(GBP, text="mug")), 30_000),
-    "word of all": (ProductSearch(replace(GBP, text="goes"), ProductSort.RELEVANCE), 5_000),
+    "common word, in a category": (ProductSearch(replace(BELOW, text="mug"), ProductSort.RELEVANCE), 4_000),
+    "two common words": (ProductSearch(replace(GBP, text="oak mug"), ProductSort.RELEVANCE), 1_500),
+    "two words that are never together": (ProductSearch(replace(GBP, text="oak steel"), ProductSort.RELEVANCE), 500),
+    "beginning": (ProductSearch(replace(GBP, text="morma"), ProductSort.RELEVANCE), 1_500),
+    "word of all": (ProductSearch(replace(GBP, text="goes"), ProductSort.RELEVANCE), 1_500),
     "SKU": (ProductSearch(replace(GBP, text="sku-00000777-0"), ProductSort.RELEVANCE), 500),
-    "slip": (ProductSearch(replace(GBP, text="teaptos"), ProductSort.RELEVANCE), 5_000),
+    "slip": (ProductSearch(replace(GBP, text="teaptos"), ProductSort.RELEVANCE), 1_500),
 }
 """Lists that have to look at products, and the most pages that they may touch."""
 
