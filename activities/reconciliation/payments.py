@@ -26,6 +26,7 @@ from domain.order_states import ENDED, UNPAID, UNPLACED_ENDS, PaymentStatus
 from domain.payment_events import PaymentEventType
 from domain.provider_payments import ProviderPayment, ProviderUnavailableError
 from domain.reconciliation import UNDOING, FindingKind
+from models.reconciliation import ReturnState
 
 _PAGE = 100
 
@@ -73,7 +74,8 @@ class LedgerRound(Round):
 
     async def _compare(self, order_id: UUID, payment: ProviderPayment, entry: Entry, journal: Journal) -> None:
         if entry.attempt is None:
-            if has_money(payment) and not await self._place_found(order_id, payment, entry, journal):
+            died = entry.returned is ReturnState.STARTED  # an earlier round, after it had given the payment back
+            if (died or has_money(payment)) and not await self._place_found(order_id, payment, entry, journal):
                 await self._return(order_id, payment, journal)
         elif entry.order is not None and entry.order.at_rest and (not entry.started or _owes(entry)):
             await self._compare_known(order_id, payment, entry, entry.order, journal)

@@ -220,6 +220,23 @@ async def test_a_second_payment_of_a_placed_order_is_given_back_and_the_first_is
         assert await broken(world) == {}
 
 
+async def test_a_round_that_died_after_it_had_given_a_payment_back_is_gone_on_with(
+    lone: LoneWorld, world: World
+) -> None:
+    async with world.working():
+        order = await placed(world)
+        second = await lone.taken(order.order_id)
+        await reconcile(world)
+        await world.shop.run("UPDATE returned_payments SET state = 'started' WHERE reference = :id", id=second)
+
+        first, then = await reconcile(world), await reconcile(world)
+
+    assert (first.findings, then.findings) == ([("payment_returned", "healed")], [])
+    assert await world.shop.run("SELECT state, amount FROM returned_payments") == [("refunded", 2000)]
+    assert await world.charged(order.order_id) == [2000]
+    assert await broken(world) == {}
+
+
 async def test_a_payment_of_a_cancelled_order_is_given_back(lone: LoneWorld, world: World) -> None:
     async with world.working():
         order = await placed(world)
