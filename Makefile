@@ -17,8 +17,8 @@ COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-inde
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(RUN_READY) ## Start the whole stack, place one real order, stay up until Ctrl-C
-	@exec $(BIN)/everorder dev
+run: $(RUN_READY) ## Start the whole stack, place one real order, stay up until Ctrl-C (ARGS="--port 8001")
+	@exec $(BIN)/everorder dev $(ARGS)
 
 test: $(DEV_READY) $(TOOLS)/openapi-client/.ready $(TOOLS)/localstripe/.ready ## All tests but the long proofs (under ten minutes on two cores)
 	$(BIN)/python -m pytest -m "not proof" --numprocesses 3 --dist loadfile

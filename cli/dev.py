@@ -25,9 +25,9 @@ def dev(
     data_dir: Annotated[
         Path, typer.Option(readable=False, help="Folder that holds everything the stack keeps.")
     ] = DEFAULT_FOLDER,
-    port: Annotated[int, typer.Option(help=f"Port of the REST API. {_PORT_HELP}")] = 8000,
-    temporal_port: Annotated[int, typer.Option(help=f"Port of Temporal. {_PORT_HELP}")] = 7233,
-    ui_port: Annotated[int, typer.Option(help=f"Port of Temporal's Web UI. {_PORT_HELP}")] = 8233,
+    port: Annotated[int, typer.Option(min=0, max=65535, help=f"Port of the REST API. {_PORT_HELP}")] = 8000,
+    temporal_port: Annotated[int, typer.Option(min=0, max=65535, help=f"Port of Temporal. {_PORT_HELP}")] = 7233,
+    ui_port: Annotated[int, typer.Option(min=0, max=65535, help=f"Port of Temporal's Web UI. {_PORT_HELP}")] = 8233,
     demo: Annotated[bool, typer.Option(help="Place one real order when everything is up.")] = True,
 ) -> None:
     """Start the whole stack here, place one real order, stay up until Ctrl-C."""

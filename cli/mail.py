@@ -39,8 +39,10 @@ class KeepingHandler(Mailbox):
 def mail(
     maildir: Annotated[Path, typer.Option(help="Folder that keeps the messages; created when missing.")],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8025,
-    sms_port: Annotated[int, typer.Option(help="Port of an SMS gateway that keeps messages, too. 0: none.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8025,
+    sms_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of an SMS gateway that keeps messages, too. 0: none.")
+    ] = 0,
 ) -> None:
     """Serve a local mail server that keeps every message."""
     serve(host=host, port=port, maildir=maildir, sms_port=sms_port)

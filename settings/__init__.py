@@ -332,7 +332,9 @@ def get_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        raise SettingsError(f"{_variable(first['loc'])}: {first['msg']}") from None
+        name = _variable(first["loc"])
+        hint = " (the stack of `make run` brings its own: is it up, in this folder?)" if name == "DATABASE_URL" else ""
+        raise SettingsError(f"{name}: {first['msg']}{hint}") from None
 
 
 def _variable(loc: tuple[str | int, ...]) -> str:

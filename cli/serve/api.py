@@ -13,7 +13,7 @@ _GRACE_SECONDS = 10
 def api(
     services: Annotated[str, typer.Option(help="Only these, separated by commas, for example catalog,carts.")] = "",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
 ) -> None:
     """Serve the REST API, or some of its services."""

@@ -14,7 +14,7 @@ def sandbox(
         str, typer.Option(envvar="EVERORDER_SANDBOX_DATABASE_URL", help="The sandbox's own PostgreSQL database.")
     ],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8010,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8010,
     webhook_url: Annotated[str, typer.Option(help="Where events go; empty: nowhere.")] = "",
     webhook_secret: Annotated[
         str, typer.Option(envvar="EVERORDER_STRIPE_WEBHOOK_SECRET", help="What events are signed with.")

@@ -39,7 +39,9 @@ def test_missing_setting_is_one_line_and_no_trace(
     monkeypatch.chdir(tmp_path_factory.mktemp("empty"))
     monkeypatch.delenv("DATABASE_URL", raising=False)
     assert call(monkeypatch, "seed") == 2
-    assert capsys.readouterr().err == "everorder: DATABASE_URL: Field required\n"
+    assert capsys.readouterr().err == (
+        "everorder: DATABASE_URL: Field required (the stack of `make run` brings its own: is it up, in this folder?)\n"
+    )
 
 
 @pytest.mark.parametrize(
