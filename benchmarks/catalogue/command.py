@@ -4,6 +4,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +14,13 @@ from rich.table import Table
 
 from benchmarks.catalogue.measuring import REQUESTS, ROUNDS, Measured, measure
 from benchmarks.catalogue.questions import Read
+from benchmarks.catalogue.server import SHARED_BUFFERS
 
 _ERRORS = Console(stderr=True)
 
 
 def bench_catalog(
+    *,
     products: Annotated[str, typer.Option(help="Sizes of the shops, by commas.")] = "1000,100000,1000000",
     requests: Annotated[
         int, typer.Option(min=10, help="Requests for one product in a round; for longer reads fewer.")
@@ -26,15 +29,22 @@ def bench_catalog(
     data_dir: Annotated[
         Path | None, typer.Option(help="Keep the shops here, for another run. None: nothing is left.")
     ] = None,
+    shared_buffers: Annotated[str, typer.Option(help="Memory that PostgreSQL keeps pages in.")] = SHARED_BUFFERS,
     as_data: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Measure reads of the catalogue beside a bare FastAPI and asyncpg handler that returns the same bytes."""
     sizes = _sizes(products)
-    if data_dir is None:
-        with tempfile.TemporaryDirectory(prefix="everorder-catalogue-", ignore_cleanup_errors=True) as folder:
-            measured = _measured(sizes, Path(folder), rounds, requests)
-    else:
-        measured = _measured(sizes, data_dir.resolve(), rounds, requests)
+    with _kept(data_dir) as folder, _ERRORS.status("Measuring ..."):
+        measured = asyncio.run(
+            measure(
+                sizes,
+                Path(folder).resolve(),
+                rounds=rounds,
+                requests=requests,
+                tell=_ERRORS.log,
+                shared_buffers=shared_buffers,
+            )
+        )
     if as_data:
         typer.echo(json.dumps(as_json(measured, sizes), indent=2))
     else:
@@ -81,9 +91,10 @@ def table(measured: Measured, sizes: Sequence[int]) -> Table:
     return shown
 
 
-def _measured(sizes: Sequence[int], folder: Path, rounds: int, requests: int) -> Measured:
-    with _ERRORS.status("Measuring ..."):
-        return asyncio.run(measure(sizes, folder, rounds=rounds, requests=requests, tell=_ERRORS.log))
+def _kept(data_dir: Path | None) -> AbstractContextManager[str | Path]:
+    if data_dir is None:
+        return tempfile.TemporaryDirectory(prefix="everorder-catalogue-", ignore_cleanup_errors=True)
+    return nullcontext(data_dir)
 
 
 def _sizes(listed: str) -> list[int]:

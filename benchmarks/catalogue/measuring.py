@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.catalogue.questions import Read
-from benchmarks.catalogue.server import Tell, running
+from benchmarks.catalogue.server import SHARED_BUFFERS, Tell, running
 from benchmarks.catalogue.stand import Shop, opened_shop
 from benchmarks.driving import Lap
 from benchmarks.report import percentile
@@ -75,10 +75,12 @@ class Measured:
         return [one for one in self.rounds if (one.products, one.read) == (products, read)]
 
 
-async def measure(sizes: Sequence[int], folder: Path, *, rounds: int, requests: int, tell: Tell) -> Measured:
+async def measure(
+    sizes: Sequence[int], folder: Path, *, rounds: int, requests: int, tell: Tell, shared_buffers: str = SHARED_BUFFERS
+) -> Measured:
     """Fill a shop of each size, warm up, then measure every read in turn, `rounds` times."""
     measured = Measured()
-    async with running(folder) as server, AsyncExitStack() as stack:
+    async with running(folder, shared_buffers) as server, AsyncExitStack() as stack:
         shops = [await stack.enter_async_context(opened_shop(server, size, folder, tell)) for size in sizes]
         for number in range(rounds + 1):
             done = [await _round(shop, read, int(requests * _SHARES[read])) for shop in shops for read in Read]

@@ -22,12 +22,14 @@ _OWNER = "everorder"
 _STARTS_WITHIN = 30.0
 _SETTINGS = {
     "listen_addresses": "",
-    "shared_buffers": "128MB",
     "max_connections": "100",
     "max_wal_size": "4GB",
     "maintenance_work_mem": "256MB",
     "timezone": "UTC",
 }
+
+SHARED_BUFFERS = "128MB"
+"""The memory for pages that the embedded stack gives PostgreSQL, and PostgreSQL itself unless it is told otherwise."""
 
 Tell = Callable[[str], None]
 
@@ -61,7 +63,7 @@ class Server:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Server]:
+async def running(folder: Path, shared_buffers: str = SHARED_BUFFERS) -> AsyncIterator[Server]:
     """Run a server on the cluster in a folder, which is created unless it is there.
 
     Raises:
@@ -69,7 +71,7 @@ async def running(folder: Path) -> AsyncIterator[Server]:
     """
     server = Server(folder / "postgres", _password(folder))
     await asyncio.to_thread(cluster.create, server.folder, _OWNER, server.password)
-    process = await _started(server)
+    process = await _started(server, shared_buffers)
     async with ending(process, signal.SIGINT):
         ready = accepts_queries(server.url("postgres"))
         await until_ready(process, ready, "PostgreSQL", within=_STARTS_WITHIN)
@@ -84,8 +86,8 @@ def _password(folder: Path) -> str:
     return kept.read_text()
 
 
-async def _started(server: Server) -> Process:
-    settings = {**_SETTINGS, "unix_socket_directories": str(server.folder)}
+async def _started(server: Server, shared_buffers: str) -> Process:
+    settings = {**_SETTINGS, "shared_buffers": shared_buffers, "unix_socket_directories": str(server.folder)}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     program = str(cluster.programs() / "postgres")
     return await asyncio.create_subprocess_exec(
