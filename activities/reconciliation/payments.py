@@ -131,8 +131,9 @@ class LedgerRound(Round):
             if await self._lost_refunds.adopt(order_id, payment, entry, self._provider.name):
                 await journal.heal(_finding(FindingKind.REFUND_ADOPTED, order_id, payment))
                 return
-            if not await self._tell(order_id, payment, PaymentEventType.CHANGED, order):
+            if order.status in ENDED:
                 await self._lost_refunds.note_failed(payment)
+            await self._tell(order_id, payment, PaymentEventType.CHANGED, order)
             await journal.park(_finding(FindingKind.AMOUNT_DIFFERS, order_id, payment))
         elif payment.disputed and entry.payment_status is not PaymentStatus.DISPUTED:
             told = await self._tell(order_id, payment, PaymentEventType.DISPUTED, order)

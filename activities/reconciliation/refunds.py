@@ -47,7 +47,7 @@ class LostRefunds:
         return True
 
     async def note_failed(self, payment: ProviderPayment) -> None:
-        """Note refunds that have failed after they had succeeded: whoever decides can make them again."""
+        """Note refunds of an order that is over which have failed after they had succeeded: they can be made again."""
         async with self._sessions.begin() as session:
             await refunds.fail_late(session, failed_refunds(payment))
 
