@@ -9,7 +9,7 @@ from temporalio.service import RPCError
 
 from api.signing_keys import draw
 from cli.errors import CommandError
-from cli.failures import cause, database_told
+from cli.failures import cause, database_told, sqlstate
 from cli.seed import seed as load_catalogue
 from cli.transaction import in_transaction
 from clients import schedules, search_attributes
@@ -24,6 +24,9 @@ _OTHERWISE = (
     " or begin with an empty one (a local stack: remove its folder .everorder, or name another --data-dir)"
 )
 """How a database came to be that is not what its revision says, and what to do."""
+
+_NOT_AS_EXPECTED = {"42P01", "42703", "42704", "42P07", "42701", "42710"}
+"""SQLSTATE of tables, columns and other objects that are not there, or are there already."""
 
 
 def migrate() -> None:
@@ -43,7 +46,9 @@ def _upgrade(database_url: str) -> None:
         upgrade(database_url)
     except AlembicError as error:
         raise CommandError(f"the database is ahead of this release ({error}): run the release that it is at") from None
-    except ProgrammingError as error:  # what a migration changes is not there, or is there already
+    except ProgrammingError as error:
+        if sqlstate(error) not in _NOT_AS_EXPECTED:
+            raise
         raise CommandError(f"the database can not be migrated ({cause(error)}): {_OTHERWISE}") from None
 
 

@@ -27,5 +27,5 @@ async def run_to_end(title: str, command: tuple[str, ...], environment: Mapping[
     finally:
         kill_group(process.pid)
     if code:
-        raise StackError(f"{title} failed: {last_words(log)} (see {log})")
+        raise StackError(f"{title} failed: {last_words(log).removeprefix('everorder: ')} (see {log})")
     return time.monotonic() - began

@@ -96,6 +96,14 @@ def test_database_that_ran_migrations_which_were_edited_later_is_told_so(at: At,
     )
 
 
+def test_database_in_which_we_may_change_nothing_says_so(at: At, postgres: PostgresForTests) -> None:
+    database = postgres.empty()
+    change(database, "DROP ROLE IF EXISTS visitor")
+    change(database, "CREATE ROLE visitor LOGIN")
+    at(database.replace("postgres:@", "visitor:@"))
+    assert refused(migrate) == "the database refuses: permission denied for schema public"
+
+
 def test_database_in_which_a_migration_meets_what_it_makes_is_told_so(at: At, postgres: PostgresForTests) -> None:
     at(database := postgres.migrated())
     change(database, "UPDATE alembic_version SET version_num = '0013'")
