@@ -88,7 +88,7 @@ def resolve(
 @app.command()
 def resume(
     order: Annotated[str | None, typer.Argument(metavar="ORDER", help="Number or id of the order.")] = None,
-    everyone: Annotated[bool, typer.Option("--all", help="Every open order whose workflow does not run.")] = False,
+    everyone: Annotated[bool, typer.Option("--all", help="Every order that needs a workflow and has none.")] = False,
 ) -> None:
     """Give an order a workflow again, which goes on from its row; not where one is running or the order is over."""
     if order is None and everyone:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from clients.orders import Accepted, OrderClient
 from contracts.orders import Cancel, Decision, OrderOutcome, OrderSnapshot, Resolve
 from db import orders, payments
-from db.audit.workflows import open_orders
+from db.audit.workflows import unfinished_orders
 from db.engine import Sessions
 from db.orders import OrderEventView, OrderSearch, OrderView
 from db.payments import Operation
@@ -110,14 +110,14 @@ class OrderDesk:
         return True
 
     async def resume_all(self) -> int:
-        """Give every open order a workflow that has none, and return how many had none.
+        """Give every order a workflow that needs one and has none, and return how many had none.
 
         Raises:
             TemporarilyUnavailableError: Temporal is away.
         """
         running = {order_id async for order_id in self._client.running()}
         async with self._sessions() as session:
-            alone = [order_id async for order_id in open_orders(session) if order_id not in running]
+            alone = [order_id async for order_id in unfinished_orders(session) if order_id not in running]
         resumed = 0
         for start in range(0, len(alone), _AT_ONCE):
             resumed += sum(await asyncio.gather(*(self._resume(one) for one in alone[start : start + _AT_ONCE])))

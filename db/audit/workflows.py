@@ -15,6 +15,12 @@ ALL_ALIVE = Invariant("I5", "Every open order has a running workflow, and every 
 
 _OPEN = text("SELECT id FROM orders WHERE status <> ALL(CAST(:ended AS text[]))")
 
+_UNFINISHED = text("""
+SELECT id FROM orders WHERE status <> ALL(CAST(:ended AS text[]))
+UNION SELECT id FROM orders WHERE refunding_amount > 0
+UNION SELECT order_id FROM notifications WHERE order_id IS NOT NULL AND state IN ('pending', 'sending')
+""")
+
 _STANDING = text("""
 SELECT o.id, o.number, o.status,
        EXISTS (SELECT FROM notifications n WHERE n.order_id = o.id AND n.state IN ('pending', 'sending')) AS telling
@@ -45,6 +51,12 @@ class Standing:
 async def open_orders(session: AsyncSession) -> AsyncIterator[UUID]:
     """List the orders that are not over, whatever their number."""
     async for (order_id,) in await session.stream(_OPEN, {"ended": sorted(ENDED)}):
+        yield order_id
+
+
+async def unfinished_orders(session: AsyncSession) -> AsyncIterator[UUID]:
+    """List the orders that a workflow has something to do for: also those that are over and owe money or a message."""
+    async for (order_id,) in await session.stream(_UNFINISHED, {"ended": sorted(ENDED)}):
         yield order_id
 
 

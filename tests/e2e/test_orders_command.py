@@ -202,9 +202,10 @@ async def test_order_that_is_over_and_owes_its_buyer_a_message_is_resumed(lone: 
     await lone.world.shop.run(
         "UPDATE notifications SET state = 'pending', sent_at = NULL WHERE order_id = :id", id=order.order_id
     )
-    assert await desk.resume(str(order.order_id))
+    assert await desk.resume_all() == 1
     async with lone.world.working():
         await lone.world.temporal.get_workflow_handle(f"order-{order.order_id}").result()
+    assert await desk.resume_all() == 0
     with pytest.raises(IllegalStepError, match="is closed: it is over"):
         await desk.resume(str(order.order_id))
 
