@@ -86,13 +86,15 @@ async def test_export_holds_everything_of_the_person_and_nothing_of_others(
         id=new_id(),
         order=order,
     )
-    await shop.run(
-        "INSERT INTO notifications (id, order_id, template, channel, n, state, message_id, attempts)"
-        " VALUES (:id, :order, 'order_confirmation', 'email', 1, 'pending', :message, 0)",
-        id=new_id(),
-        order=order,
-        message=str(new_id()),
-    )
+    for channel in ("email", "sms"):
+        await shop.run(
+            "INSERT INTO notifications (id, order_id, template, channel, n, state, message_id, attempts)"
+            " VALUES (:id, :order, 'shipment', :channel, 1, 'pending', :message, 0)",
+            id=new_id(),
+            order=order,
+            channel=channel,
+            message=str(new_id()),
+        )
 
     found = await exported(guest, ada)
 
@@ -103,7 +105,8 @@ async def test_export_holds_everything_of_the_person_and_nothing_of_others(
         ("order_updates", "email"),
     ]
     assert [session["id"] for session in found["sessions"]] == [str(ada.session_id)]
-    assert [message["template"] for message in found["messages"]] == ["order_confirmation"]
+    told = [(message["template"], message["channel"]) for message in found["messages"]]
+    assert told == [("shipment", "email"), ("shipment", "sms")]
     [cart], [bought] = found["carts"], found["orders"]
     assert (cart["id"], cart["lines"]) == (str(buyer.cart_id), [{"sku": buyer.sku, "quantity": 2}])
     assert (bought["id"], bought["total"], bought["email"]) == (str(order), 2000, "ada@example.com")
