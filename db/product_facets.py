@@ -9,6 +9,7 @@ from db.product_filters import (
     HAS_ATTRIBUTES,
     IN_CATEGORY,
     IN_STOCK,
+    MAY_HAVE_ATTRIBUTES,
     PRICED,
     SOLD_OUT,
     UNRANKED,
@@ -77,7 +78,7 @@ def asked(wanted: ProductFilter) -> tuple[TextClause, dict[str, Any]]:
 @lru_cache(maxsize=64)
 def _statement(looked_for: bool, priced: bool, attributes: bool, in_stock: bool | None) -> TextClause:
     stock = {None: [], True: [IN_STOCK], False: [SOLD_OUT]}[in_stock]
-    filters = [PRICED] * priced + [HAS_ATTRIBUTES] * attributes + stock
+    filters = [MAY_HAVE_ATTRIBUTES] * attributes + [PRICED] * priced + [HAS_ATTRIBUTES] * attributes + stock
     found = _looked_up(filters) if looked_for else _looked_at(filters)
     known = {None: IN_STOCK.holds, True: "true", False: "false"}[in_stock]
     return text(f"""
@@ -104,7 +105,7 @@ def _looked_up(filters: list[Condition]) -> list[str]:
     return [
         UNRANKED,
         "looked_at AS MATERIALIZED (SELECT product_id FROM ranked LIMIT 0)",
-        f"found AS MATERIALIZED (SELECT l.product_id, l.prices FROM {matching} LIMIT {MOST_COUNTED + 1})",  # noqa: S608 - as above
+        f"found AS MATERIALIZED (SELECT l.product_id, l.prices, l.traits FROM {matching} LIMIT {MOST_COUNTED + 1})",  # noqa: S608 - as above
     ]
 
 
@@ -115,12 +116,12 @@ def _looked_at(filters: list[Condition]) -> list[str]:
     return [
         *parts,
         (
-            "looked_at AS MATERIALIZED (SELECT l.product_id, l.prices FROM listings l"  # noqa: S608 - as above
+            "looked_at AS MATERIALIZED (SELECT l.product_id, l.prices, l.traits FROM listings l"  # noqa: S608 - as above
             f" WHERE NOT {are_few} AND {IN_CATEGORY} ORDER BY l.created_at DESC, l.product_id DESC LIMIT {most + 1})"
         ),
         (
             "found AS MATERIALIZED (SELECT * FROM ("  # noqa: S608 - as above
-            f"SELECT l.product_id, l.prices FROM rare r CROSS JOIN LATERAL ({_LISTED}) l"
+            f"SELECT l.product_id, l.prices, l.traits FROM rare r CROSS JOIN LATERAL ({_LISTED}) l"
             f" UNION ALL SELECT * FROM looked_at) l WHERE {in_turn(filters)} LIMIT {MOST_COUNTED + 1})"
         ),
     ]

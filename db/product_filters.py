@@ -54,11 +54,13 @@ class ProductFilter:
 class Condition:
     """What each product is looked at for: `holds` is never null.
 
-    `products` is a statement of the products of the whole shop for which it holds; `{most}` of them are enough.
+    `reads` is the column of `l` that it looks at, if any. `products` is a statement of the products of the whole shop
+    for which it holds; `{most}` of them are enough.
     """
 
     holds: str
     products: str = ""
+    reads: str = ""
 
 
 def _somewhere(*places: str) -> str:
@@ -75,7 +77,14 @@ PRICED = Condition(
         "SELECT product_id FROM listed_prices l"  # noqa: S608 - ours
         f" WHERE {IN_CATEGORY} AND l.currency = :currency AND {PRICE_WITHIN}"
     ),
+    reads="prices",
 )
+
+_WANTED = "(SELECT traits(CAST(:attributes AS jsonb)))"
+"""Looked up once a statement: the bits that a product with these attributes has, perhaps among others."""
+
+MAY_HAVE_ATTRIBUTES = Condition(f"l.traits & {_WANTED} = {_WANTED}", reads="traits")
+"""Leaves out most of what has not the attributes, at hardly any cost: to be asked before anything else."""
 
 HAS_ATTRIBUTES = Condition(
     _somewhere("products a WHERE a.id = l.product_id AND a.attributes @> CAST(:attributes AS jsonb)"),

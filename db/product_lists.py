@@ -21,6 +21,7 @@ from db.product_filters import (
     HAS_ATTRIBUTES,
     IN_CATEGORY,
     IN_STOCK,
+    MAY_HAVE_ATTRIBUTES,
     PRICE_WITHIN,
     PRICED,
     RANKED,
@@ -174,7 +175,7 @@ def _narrowed(order: _Order, shape: _Shape, near: int, few: int, far: int) -> li
     """Look at what is near, and, if that does not fill the page, either at what is rare or further on."""
     filters, within = _filters(shape, order), [*_scope(shape, order), *_later(shape, order)]
     noted = ["l.sold_out"] if shape.in_stock is False else []
-    also = "l.prices" if PRICED in filters else ""
+    also = [f"l.{one.reads}" for one in filters if one.reads]
     is_enough = f"((SELECT count(*) >= :limit FROM near) OR (SELECT count(*) < {near} FROM next))"  # noqa: S608 - as above
     table, seen = f"{order.table} l", _Order("next", "l.key", order.type, order.descending)
     found, are_few = rare(filters, f"NOT {is_enough}", few)
@@ -182,10 +183,10 @@ def _narrowed(order: _Order, shape: _Shape, near: int, few: int, far: int) -> li
     further = [f"NOT {is_enough}", f"NOT {are_few}", *within, *noted]
     is_short = "(SELECT count(*) < :limit FROM further)"
     return [
-        f"next AS MATERIALIZED ({_page(order, table, within, str(near), also)})",
+        f"next AS MATERIALIZED ({_page(order, table, within, str(near), *also)})",
         f"near AS MATERIALIZED ({_page(seen, 'next l', [in_turn(filters)])})",
         *found,
-        f"next_further AS MATERIALIZED ({_page(order, table, further, str(far), also)})",
+        f"next_further AS MATERIALIZED ({_page(order, table, further, str(far), *also)})",
         f"further AS MATERIALIZED ({_page(seen, 'next_further l', [in_turn(filters)])})",
         (
             f"page AS (SELECT product_id, key FROM near WHERE {is_enough}"  # noqa: S608 - as above
@@ -202,8 +203,8 @@ def _listed(order: _Order, shape: _Shape) -> str:
     return f"SELECT * FROM {order.table} l WHERE {' AND '.join(conditions)} LIMIT 1"  # noqa: S608 - as above
 
 
-def _page(order: _Order, source: str, conditions: list[str], limit: str = ":limit", also: str = "") -> str:
-    columns = ", ".join(filter(None, [order.id, f"{order.key} AS key", also]))
+def _page(order: _Order, source: str, conditions: list[str], limit: str = ":limit", *also: str) -> str:
+    columns = ", ".join([order.id, f"{order.key} AS key", *also])
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return (
         f"SELECT {columns} FROM {source}{where}"  # noqa: S608 - as above
@@ -231,7 +232,7 @@ def _later(shape: _Shape, order: _Order) -> list[str]:
 
 def _filters(shape: _Shape, order: _Order) -> list[Condition]:
     """Return the conditions that each product has to be looked at for, the cheapest first."""
-    conditions = []
+    conditions = [MAY_HAVE_ATTRIBUTES] if shape.attributes else []
     if shape.priced and order.table != _PRICES:
         conditions.append(PRICED)
     if shape.attributes:

@@ -23,6 +23,10 @@ def _sold_out() -> Any:
     return Field(default=False, sa_column_kwargs={"server_default": text("false")})
 
 
+def _traits() -> Any:
+    return Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
+
+
 _LEFT = text("NOT sold_out")
 _GONE = text("sold_out")
 
@@ -30,14 +34,15 @@ _GONE = text("sold_out")
 class Listing(SQLModel, table=True):
     """An active product in one of the categories that it is below of: its own, those above, and `EVERYTHING`.
 
-    `prices` are those that it is listed at, by currency. The indices have them, so that a list that filters by price
-    looks at no row that it leaves out.
+    `prices` are those that it is listed at, by currency. `traits` has one bit of 64 for each of its attributes, drawn
+    by name and value: a product that lacks a bit of what is wanted does not have it. The indices have both, so that a
+    list that filters looks at hardly a row that it leaves out.
     `sold_out` is a hint that a chore keeps (`db/availability.py`): it may be late, and only saves a look at the stock.
     """
 
     __tablename__ = "listings"
     __table_args__ = tuple(
-        Index(f"{name}{suffix}", *columns, postgresql_include=["prices"], postgresql_where=among)
+        Index(f"{name}{suffix}", *columns, postgresql_include=["prices", "traits"], postgresql_where=among)
         for name, columns in (
             ("listings_newest", ("category_id", desc("created_at"), desc("product_id"))),
             ("listings_title", ("category_id", "title", "product_id")),
@@ -50,23 +55,33 @@ class Listing(SQLModel, table=True):
     created_at: datetime = Field(sa_type=DateTime(timezone=True))
     title: str = Field(sa_type=Text)
     prices: dict[str, int] = Field(sa_type=JSONB, nullable=False, sa_column_kwargs={"server_default": text("'{}'")})
+    traits: int = _traits()
     sold_out: bool = _sold_out()
 
 
 class ListedPrice(SQLModel, table=True):
-    """The lowest price of a listed product's active variants in one currency; `sold_out` as in its listing."""
+    """The lowest price of a listed product's active variants in one currency; the rest is as in its listing."""
 
     __tablename__ = "listed_prices"
-    __table_args__ = (
-        Index("listed_prices_by_price", "category_id", "currency", "price", "product_id"),
-        Index("listed_prices_left", "category_id", "currency", "price", "product_id", postgresql_where=_LEFT),
-        Index("listed_prices_gone", "category_id", "currency", "price", "product_id", postgresql_where=_GONE),
+    __table_args__ = tuple(
+        Index(
+            name,
+            *("category_id", "currency", "price", "product_id"),
+            postgresql_include=["traits"],
+            postgresql_where=among,
+        )
+        for name, among in (
+            ("listed_prices_by_price", None),
+            ("listed_prices_left", _LEFT),
+            ("listed_prices_gone", _GONE),
+        )
     )
 
     product_id: UUID = Field(primary_key=True, foreign_key="products.id", ondelete="CASCADE")
     category_id: UUID = Field(primary_key=True)
     currency: str = Field(sa_type=Text, primary_key=True)
     price: int = Field(sa_type=BigInteger)
+    traits: int = _traits()
     sold_out: bool = _sold_out()
 
 

@@ -17,11 +17,12 @@ WITH RECURSIVE above (product_id, category_id) AS (
 _LISTED = f"""
 {_PLACED}
 SELECT product_id, category_id, coalesce(l.title, t.title) AS title, t.title IS NULL AS should_not_be_listed
-FROM (SELECT product_id, category_id, title, created_at FROM listings) l
+FROM (SELECT product_id, category_id, title, created_at, traits FROM listings) l
 FULL JOIN (
-    SELECT d.product_id, d.category_id, p.title, p.created_at FROM placed d JOIN products p ON p.id = d.product_id
+    SELECT d.product_id, d.category_id, p.title, p.created_at, traits(p.attributes) AS traits
+    FROM placed d JOIN products p ON p.id = d.product_id
 ) t USING (product_id, category_id)
-WHERE (l.title, l.created_at) IS DISTINCT FROM (t.title, t.created_at)
+WHERE (l.title, l.created_at, l.traits) IS DISTINCT FROM (t.title, t.created_at, t.traits)
 """  # noqa: S608 - a constant
 
 _PRICED = f"""
@@ -29,7 +30,7 @@ _PRICED = f"""
 SELECT product_id, category_id, currency, l.price AS listed, told.price AS told, t.price
 FROM listed_prices l
 FULL JOIN (
-    SELECT product_id, category_id, currency, CAST(price AS bigint) AS price
+    SELECT product_id, category_id, currency, CAST(price AS bigint) AS price, traits
     FROM listings, jsonb_each(prices) AS each (currency, price)
 ) told USING (product_id, category_id, currency)
 FULL JOIN (
@@ -37,7 +38,7 @@ FULL JOIN (
     FROM placed d JOIN variants v ON v.product_id = d.product_id AND v.active JOIN prices x ON x.sku = v.sku
     GROUP BY 1, 2, 3
 ) t USING (product_id, category_id, currency)
-WHERE (l.price, told.price) IS DISTINCT FROM (t.price, t.price)
+WHERE (l.price, told.price, l.traits) IS DISTINCT FROM (t.price, t.price, told.traits)
 """  # noqa: S608 - as above
 
 _FOUND = """

@@ -1,4 +1,4 @@
-"""Have a listing tell its product's prices, so that a list that filters by them looks nowhere else."""
+"""Have listings tell their products' prices and traits, so that a list that filters by them looks nowhere else."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,27 @@ from migrations.online import hold_writers
 
 revision = "0021"
 down_revision = "0020"
+
+# One bit of 64 for each attribute and its value, drawn by a hash that takes 1 and 1.0 for the same.
+_TRAITS = """
+CREATE FUNCTION traits(attributes jsonb) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN (
+    SELECT coalesce(bit_or(CAST(1 AS bigint) << CAST(jsonb_hash_extended(jsonb_build_object(key, value), 0) & 63 AS int)), 0)
+    FROM jsonb_each(attributes)
+)
+"""
+
+_EDITED = """
+CREATE OR REPLACE FUNCTION products_edited() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM refresh_listings(ARRAY(
+        SELECT n.id FROM changed n JOIN former o ON o.id = n.id
+        WHERE (n.status, n.category_id, n.title, n.vendor, n.description, n.attributes, n.created_at)
+            IS DISTINCT FROM (o.status, o.category_id, o.title, o.vendor, o.description, o.attributes, o.created_at)
+        ORDER BY n.id
+    ));
+    RETURN NULL;
+END $$
+"""
 
 # A plan is made for each call: one that was made for an empty table would be kept for a full one.
 # What is right already is not written again. The caller holds the lock of the category tree (db/categories.py).
@@ -34,7 +55,8 @@ SET plan_cache_mode = force_custom_plan AS $$
     ), told AS MATERIALIZED (
         SELECT product_id, jsonb_object_agg(currency, price) AS prices FROM lowest GROUP BY 1
     ), priced AS MATERIALIZED (
-        SELECT t.category_id, x.currency, t.product_id, x.price FROM placed t JOIN lowest x USING (product_id)
+        SELECT t.category_id, x.currency, t.product_id, x.price, traits(p.attributes) AS traits
+        FROM placed t JOIN lowest x USING (product_id) JOIN products p ON p.id = t.product_id
     ), listings_gone AS (
         DELETE FROM listings l USING (
             SELECT c.product_id, array_agg(t.category_id) AS places
@@ -50,26 +72,31 @@ SET plan_cache_mode = force_custom_plan AS $$
         ) truth
         WHERE l.product_id = truth.product_id AND (l.category_id || l.currency = ANY (truth.places)) IS NOT TRUE
     ), listed AS (
-        INSERT INTO listings AS l (category_id, product_id, created_at, title, prices, sold_out)
-        SELECT t.category_id, t.product_id, p.created_at, p.title, coalesce(x.prices, '{}'), coalesce(e.sold_out, false)
+        INSERT INTO listings AS l (category_id, product_id, created_at, title, prices, traits, sold_out)
+        SELECT t.category_id, t.product_id, p.created_at, p.title, coalesce(x.prices, '{}'), traits(p.attributes),
+               coalesce(e.sold_out, false)
         FROM placed t JOIN products p ON p.id = t.product_id
         LEFT JOIN told x ON x.product_id = t.product_id LEFT JOIN noted e ON e.product_id = t.product_id
         ORDER BY 2, 1
         ON CONFLICT (product_id, category_id) DO UPDATE
-        SET created_at = excluded.created_at, title = excluded.title, prices = excluded.prices
-        WHERE (l.created_at, l.title, l.prices) IS DISTINCT FROM (excluded.created_at, excluded.title, excluded.prices)
+        SET created_at = excluded.created_at, title = excluded.title, prices = excluded.prices, traits = excluded.traits
+        WHERE (l.created_at, l.title, l.prices, l.traits)
+            IS DISTINCT FROM (excluded.created_at, excluded.title, excluded.prices, excluded.traits)
     )
-    INSERT INTO listed_prices AS l (category_id, currency, product_id, price, sold_out)
-    SELECT t.category_id, t.currency, t.product_id, t.price, coalesce(e.sold_out, false)
+    INSERT INTO listed_prices AS l (category_id, currency, product_id, price, traits, sold_out)
+    SELECT t.category_id, t.currency, t.product_id, t.price, t.traits, coalesce(e.sold_out, false)
     FROM priced t LEFT JOIN noted e ON e.product_id = t.product_id ORDER BY 3, 1, 2
-    ON CONFLICT (product_id, category_id, currency) DO UPDATE SET price = excluded.price
-    WHERE l.price IS DISTINCT FROM excluded.price
+    ON CONFLICT (product_id, category_id, currency) DO UPDATE SET price = excluded.price, traits = excluded.traits
+    WHERE (l.price, l.traits) IS DISTINCT FROM (excluded.price, excluded.traits)
 $$
 """
 
 
 def upgrade() -> None:
-    """Listings that are written from now on have prices; 0022 gives them to the others."""
+    """Listings that are written from now on have both; 0022 gives them to the others."""
     hold_writers("products", "variants", "prices", "categories")
     op.add_column("listings", sa.Column("prices", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False))
-    op.get_bind().exec_driver_sql(_PLACE)
+    for table in ("listings", "listed_prices"):
+        op.add_column(table, sa.Column("traits", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
+    for function in (_TRAITS, _EDITED, _PLACE):
+        op.get_bind().exec_driver_sql(function)

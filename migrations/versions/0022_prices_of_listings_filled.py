@@ -1,4 +1,4 @@
-"""Give listings that were there before their prices, while the shop is open. It can be interrupted, and begins anew."""
+"""Give listings that were there before their prices and traits, while the shop is open. It can be interrupted, and begins anew."""
 
 from alembic import op
 

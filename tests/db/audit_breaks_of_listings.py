@@ -29,5 +29,12 @@ BREAKS = [
     breaking(
         "listed_at_its_price", f"UPDATE listings SET prices = '{{\"XTS\": 7}}' WHERE {_ONE}", currency="XTS", told=7
     ),
+    breaking("listed_at_its_price", f"UPDATE listed_prices SET traits = ~traits WHERE {_ONE}", currency="GBP"),
+    breaking(
+        "listed_where_it_belongs",
+        _QUIET,
+        f"UPDATE products SET attributes = '{{\"size\": 7}}' WHERE id = (SELECT product_id FROM listings WHERE {_ONE})",
+        should_not_be_listed=False,
+    ),
     breaking("found_by_its_title", f"UPDATE product_words SET words = '' WHERE {_ONE}"),
 ]

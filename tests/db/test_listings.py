@@ -58,6 +58,7 @@ async def in_category(shop: Shop, category: UUID) -> list[UUID]:
     "edit",
     [
         "UPDATE products SET title = 'Another title', vendor = 'Somebody', description = 'Else'",
+        "UPDATE products SET attributes = '{\"size\": 7}'",
         "UPDATE products SET status = 'archived'",
         "UPDATE products SET category_id = NULL",
         "UPDATE variants SET active = false",
@@ -240,3 +241,16 @@ async def test_a_word_with_a_number_behind_it_is_found_by_both(shop: Shop) -> No
     cable = await shop.product("ONE", title="Cable usb-312")
     await shop.product("TWO", title="Cable usb-4")
     assert await looked_for(shop, "usb-312") == [cable]
+
+
+@pytest.mark.parametrize("sort", [ProductSort.NEWEST, ProductSort.TITLE, ProductSort.PRICE, ProductSort.PRICE_DESC])
+async def test_attributes_are_found_by_their_values_however_these_are_written(shop: Shop, sort: ProductSort) -> None:
+    small = await shop.product("SMALL", prices={"GBP": 100})
+    await shop.product("LARGE", prices={"GBP": 200})
+    attributes = "UPDATE products SET attributes = CAST(:attributes AS jsonb) WHERE id = :id"
+    await shop.run(attributes, id=small, attributes='{"size": 1.50, "waterproof": true, "colour": "red"}')
+
+    for wanted in ('{"size": 1.5}', '{"waterproof": true, "size": 15e-1}', '{"colour": "red"}'):
+        assert await found(shop, replace(GBP, attributes=wanted), sort) == [small]
+    for other in ('{"size": 2}', '{"waterproof": false}', '{"colour": "red", "size": 2}', '{"colour": "Red"}'):
+        assert await found(shop, replace(GBP, attributes=other), sort) == []

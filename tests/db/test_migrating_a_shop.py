@@ -88,7 +88,7 @@ async def test_a_migration_that_was_interrupted_is_begun_anew(old: str, shop: Sh
     await asyncio.to_thread(migrations.upgrade, old)
     assert await broken(shop) == {}
     [(definition,)] = await shop.run("SELECT indexdef FROM pg_indexes WHERE indexname = 'listed_prices_by_price'")
-    assert str(definition).endswith("(category_id, currency, price, product_id)")
+    assert str(definition).endswith("(category_id, currency, price, product_id) INCLUDE (traits)")
 
 
 class Reads:

@@ -32,7 +32,7 @@ class Reader:
             capture_output=True,
             text=True,
             check=False,
-            timeout=110,
+            timeout=220,
         )
 
 

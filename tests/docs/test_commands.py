@@ -15,7 +15,7 @@ def test_the_documents_that_show_commands_are_executed() -> None:
     assert {document.relative_to(ROOT).as_posix() for document in EXECUTED} >= {"README.md", "docs/operations.md"}
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("document", EXECUTED, ids=lambda document: document.name)
 def test_commands_work_and_show_what_the_document_shows(reader: Reader, document: Path) -> None:
     """One shell runs the whole document, so that what one block sets the next one has."""
