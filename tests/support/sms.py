@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
@@ -87,9 +87,10 @@ def running_gateway() -> Iterator[Gateway]:
                 self._say(answer)
 
         def _say(self, answer: Answer) -> None:
-            self.send_response(answer.status)
-            self.end_headers()
-            self.wfile.write(answer.body.encode())
+            with suppress(BrokenPipeError):  # of who has given up waiting
+                self.send_response(answer.status)
+                self.end_headers()
+                self.wfile.write(answer.body.encode())
 
         def log_message(self, *_: object) -> None:
             pass
