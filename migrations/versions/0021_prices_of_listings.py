@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from migrations.online import hold_writers
+from migrations.online import hold_writers, take
 
 revision = "0021"
 down_revision = "0020"
@@ -95,6 +95,7 @@ $$
 def upgrade() -> None:
     """Listings that are written from now on have both; 0022 gives them to the others."""
     hold_writers("products", "variants", "prices", "categories")
+    take("listings", "listed_prices")
     op.add_column("listings", sa.Column("prices", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False))
     for table in ("listings", "listed_prices"):
         op.add_column(table, sa.Column("traits", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
