@@ -74,6 +74,7 @@ def install(app: FastAPI) -> None:
         DBAPIError: _database,
         asyncpg.PostgresError: _database,
         asyncpg.InterfaceError: _away,
+        asyncpg.InternalClientError: _away,
         PoolTimeoutError: _away,
         OSError: _away,
     }

@@ -9,6 +9,7 @@ import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox import captures, refunds
+from sandbox.database import FAILURES
 from sandbox.store import Store
 from sandbox.webhooks import Courier
 
@@ -45,6 +46,6 @@ class Clock:
             try:
                 if await captures.expire(self._store) + await refunds.settle_due(self._store):
                     self._courier.wake()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except FAILURES:
                 _log.exception("the database failed")
             await asyncio.sleep(_PAUSE)

@@ -6,6 +6,10 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 
 UNREACHABLE = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError)
+
+FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""How a statement fails. The last is of a connection that breaks at the moment at which it is taken."""
+
 _STARTING_LOCK = 0x73616E64626F78
 
 _SCHEMA = """

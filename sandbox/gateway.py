@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-import asyncpg
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.calls import Answer, Call
+from sandbox.database import FAILURES
 from sandbox.errors import StripeError, server_error
 from sandbox.faults import Fault, Faults, misbehave
 from sandbox.store import Store, key_in_use
@@ -66,7 +66,7 @@ class Gateway:
         try:
             fault: Fault | None = await self._faults.take(name, call)
             return await (misbehave(fault, self._store, call, act) if fault else act(call))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except FAILURES:
             _log.exception("the database failed")
             raise server_error() from None
 

@@ -14,6 +14,7 @@ import asyncpg
 import httpx2
 from pydantic import BaseModel, ConfigDict, Field
 
+from sandbox.database import FAILURES
 from sandbox.objects import event
 
 _log = logging.getLogger("sandbox")
@@ -107,7 +108,7 @@ class Courier:
                 self._awake.clear()
                 try:
                     delivered = await self._round(client)
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                except FAILURES:
                     _log.exception("the database failed")
                     delivered = 0
                 if not delivered:
