@@ -4,7 +4,13 @@ All but `take` and `hold_writers` run outside a transaction (`op.get_context().a
 whoever has one open, nobody waits for them, and each can be interrupted at any point and begun anew.
 """
 
+from collections.abc import Iterator
+from uuid import UUID
+
 from alembic import op
+
+_BATCH = 1_000
+_FIRST = UUID(int=0)
 
 
 def take(*tables: str) -> None:
@@ -39,3 +45,11 @@ def replace_index(kind: str, name: str, columns: str) -> None:
 def validate(table: str, constraint: str) -> None:
     """Compare the rows of a table with a constraint that has held for new ones only."""
     op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}")
+
+
+def in_batches(ids: str) -> Iterator[list[UUID]]:
+    """Go through ids, a thousand at a time. `ids` is a statement of those behind `$1` in their order, `$2` at most."""
+    connection, last = op.get_bind(), _FIRST
+    while batch := list(connection.exec_driver_sql(ids, (last, _BATCH)).scalars()):
+        yield batch
+        last = batch[-1]

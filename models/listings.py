@@ -66,7 +66,10 @@ class ListedPrice(SQLModel, table=True):
     __table_args__ = tuple(
         Index(
             name,
-            *("category_id", "currency", "price", "product_id"),
+            "category_id",
+            "currency",
+            "price",
+            "product_id",
             postgresql_include=["traits"],
             postgresql_where=among,
         )

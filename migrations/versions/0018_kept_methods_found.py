@@ -5,12 +5,11 @@ Nothing here holds a lock that a checkout waits for. It can be interrupted at an
 
 from alembic import op
 
-from migrations.online import make_index
+from migrations.online import in_batches, make_index
 
 revision = "0018"
 down_revision = "0017"
 
-_BATCH = 1_000
 # The orders that were or are to be paid without their buyer: by retries, or shipment by shipment.
 _KEEPING = """
 SELECT id FROM orders
@@ -26,15 +25,8 @@ WHERE order_id = ANY ($1) AND operation = 'authorise' AND provider = 'stripe' AN
 def upgrade() -> None:
     """Mark the payments of a thousand orders at a time, each in a transaction of its own, then make the index."""
     with op.get_context().autocommit_block():
-        _mark()
+        for batch in in_batches(_KEEPING):
+            op.get_bind().exec_driver_sql(_MARK, (batch,))
         op.execute("SET lock_timeout = 0")
         make_index("INDEX", "payment_operations_keeping", "payment_operations (key) WHERE keeps_method")
         op.execute("RESET lock_timeout")
-
-
-def _mark() -> None:
-    connection = op.get_bind()
-    last = "00000000-0000-0000-0000-000000000000"
-    while batch := connection.exec_driver_sql(_KEEPING, (last, _BATCH)).scalars().all():
-        connection.exec_driver_sql(_MARK, (list(batch),))
-        last = batch[-1]

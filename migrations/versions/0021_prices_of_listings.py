@@ -35,15 +35,18 @@ END $$
 _PLACE = """
 CREATE OR REPLACE FUNCTION place_products(changed uuid[]) RETURNS void LANGUAGE sql
 SET plan_cache_mode = force_custom_plan AS $$
-    WITH RECURSIVE above (product_id, category_id) AS (
-        SELECT id, category_id FROM products WHERE id = ANY (changed) AND status = 'active' AND category_id IS NOT NULL
+    WITH RECURSIVE active AS MATERIALIZED (
+        SELECT id AS product_id, category_id, created_at, title, traits(attributes) AS traits
+        FROM products WHERE id = ANY (changed) AND status = 'active'
+    ), above (product_id, category_id) AS (
+        SELECT product_id, category_id FROM active WHERE category_id IS NOT NULL
         UNION
         SELECT a.product_id, c.parent_id FROM above a JOIN categories c ON c.id = a.category_id
         WHERE c.parent_id IS NOT NULL
     ), placed AS MATERIALIZED (
         SELECT category_id, product_id FROM above
         UNION ALL
-        SELECT '00000000-0000-0000-0000-000000000000', id FROM products WHERE id = ANY (changed) AND status = 'active'
+        SELECT '00000000-0000-0000-0000-000000000000', product_id FROM active
     ), noted AS MATERIALIZED (
         SELECT product_id, sold_out FROM listings
         WHERE category_id = '00000000-0000-0000-0000-000000000000' AND product_id = ANY (changed)
@@ -55,8 +58,8 @@ SET plan_cache_mode = force_custom_plan AS $$
     ), told AS MATERIALIZED (
         SELECT product_id, jsonb_object_agg(currency, price) AS prices FROM lowest GROUP BY 1
     ), priced AS MATERIALIZED (
-        SELECT t.category_id, x.currency, t.product_id, x.price, traits(p.attributes) AS traits
-        FROM placed t JOIN lowest x USING (product_id) JOIN products p ON p.id = t.product_id
+        SELECT t.category_id, x.currency, t.product_id, x.price, a.traits
+        FROM placed t JOIN lowest x USING (product_id) JOIN active a USING (product_id)
     ), listings_gone AS (
         DELETE FROM listings l USING (
             SELECT c.product_id, array_agg(t.category_id) AS places
@@ -73,10 +76,10 @@ SET plan_cache_mode = force_custom_plan AS $$
         WHERE l.product_id = truth.product_id AND (l.category_id || l.currency = ANY (truth.places)) IS NOT TRUE
     ), listed AS (
         INSERT INTO listings AS l (category_id, product_id, created_at, title, prices, traits, sold_out)
-        SELECT t.category_id, t.product_id, p.created_at, p.title, coalesce(x.prices, '{}'), traits(p.attributes),
+        SELECT t.category_id, t.product_id, a.created_at, a.title, coalesce(x.prices, '{}'), a.traits,
                coalesce(e.sold_out, false)
-        FROM placed t JOIN products p ON p.id = t.product_id
-        LEFT JOIN told x ON x.product_id = t.product_id LEFT JOIN noted e ON e.product_id = t.product_id
+        FROM placed t JOIN active a USING (product_id)
+        LEFT JOIN told x USING (product_id) LEFT JOIN noted e USING (product_id)
         ORDER BY 2, 1
         ON CONFLICT (product_id, category_id) DO UPDATE
         SET created_at = excluded.created_at, title = excluded.title, prices = excluded.prices, traits = excluded.traits
