@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import asyncpg
 import httpx2
 import pytest
 from fastapi import FastAPI
@@ -62,6 +63,10 @@ def add_failing_routes(app: FastAPI) -> None:
     @app.post("/killed")
     async def killed(session: Write) -> None:
         await session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    @app.post("/broken-as-it-was-taken")
+    async def broken_as_it_was_taken() -> None:
+        raise asyncpg.InternalClientError(f"cannot switch to state 11 for {ADA}; another operation (2) is in progress")
 
     @app.post("/raises/{name}")
     async def raises(name: str, session: Write) -> None:
@@ -124,7 +129,15 @@ async def test_an_unexpected_error_is_logged_without_what_it_said(settings: Sett
 
 
 @pytest.mark.parametrize(
-    "failure", ["killed", "raises/deadlock", "raises/statement-timeout", "raises/lock-timeout", "raises/full-disk"]
+    "failure",
+    [
+        "killed",
+        "broken-as-it-was-taken",
+        "raises/deadlock",
+        "raises/statement-timeout",
+        "raises/lock-timeout",
+        "raises/full-disk",
+    ],
 )
 async def test_a_database_that_is_in_trouble_may_be_asked_again(settings: Settings, failure: str) -> None:
     async with broken_shop(settings) as client:
