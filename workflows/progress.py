@@ -142,13 +142,18 @@ class Progress:
             raise
 
     async def look_at_row(self) -> None:
-        """Compare what is known of the order with its row.
+        """Compare what is known of the order with its row. One that was lost tells nothing: reconciliation sees to it.
 
         Raises:
             OvertakenError: the row stands somewhere else.
         """
         known = self.known
-        await self.record(OrderActivities.look, self.step, "Look where the order stands")
+        try:
+            await self.record(OrderActivities.look, self.step, "Look where the order stands")
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            workflow.logger.warning("row_not_read", extra={"code": refusal_code(error)})
         if (self.known.status, self.known.payment_attempt) != (known.status, known.payment_attempt):
             raise OvertakenError
 

@@ -14,7 +14,7 @@ from domain.order_states import OrderStatus
 from domain.reconciliation import FindingKind
 from tests.e2e.test_reconciliation import DECLINED, placed, ready
 from tests.support.lone_world import LoneWorld, lone_world
-from tests.support.overtaking import cancel_to_its_end
+from tests.support.overtaking import cancel_to_its_end, lose_row
 from tests.support.postgres import PostgresForTests
 from tests.support.reconciling import reconcile
 from tests.support.temporal import plain_client, running_temporal
@@ -74,16 +74,9 @@ async def has_an_older_row_after_its_shipment(lone: LoneWorld) -> UUID:
 
 
 async def has_no_row(lone: LoneWorld) -> UUID:
-    """Lose the row of an order that was never charged, and all that refers to it."""
     order = await ready(lone.world, card=DECLINED)
     await lone.world.place(order)
-    await lone.world.shop.run(f"""
-        DO $$ BEGIN
-            SET LOCAL session_replication_role = replica;
-            DELETE FROM payment_operations WHERE order_id = '{order.order_id}';
-            DELETE FROM orders WHERE id = '{order.order_id}';
-        END $$
-    """)
+    await lose_row(lone.world, order)
     return order.order_id
 
 

@@ -1,4 +1,4 @@
-"""What a worker does to an order's row that goes on with a run which was terminated meanwhile."""
+"""What happens to an order's row behind its workflow: another run goes on with it, or a restore loses it."""
 
 from contracts.orders import CancelStep, PlaceOrder
 from db import checkout
@@ -17,3 +17,14 @@ async def cancel_to_its_end(world: World, order: PlaceOrder) -> None:
     await begin_to_cancel(world, order)
     async with world.sessions.begin() as session:
         await checkout.finish_cancel(session, order.order_id)
+
+
+async def lose_row(world: World, order: PlaceOrder) -> None:
+    """Lose the row of an order that was never charged, and all that refers to it."""
+    await world.shop.run(f"""
+        DO $$ BEGIN
+            SET LOCAL session_replication_role = replica;
+            DELETE FROM payment_operations WHERE order_id = '{order.order_id}';
+            DELETE FROM orders WHERE id = '{order.order_id}';
+        END $$
+    """)

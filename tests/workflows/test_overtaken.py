@@ -13,7 +13,7 @@ from domain.captures import CapturePolicy
 from domain.errors import EverorderError
 from domain.order_states import OrderStatus
 from tests.support.gates import Gate
-from tests.support.overtaking import begin_to_cancel, cancel_to_its_end
+from tests.support.overtaking import begin_to_cancel, cancel_to_its_end, lose_row
 from tests.support.world import WAIT, World
 from workers.wiring import WORK
 
@@ -128,3 +128,17 @@ async def test_order_that_is_told_to_look_and_sees_nothing_new_goes_on_as_before
     assert await world.stock(sku) == (10, 0)
     assert await world.charged(order.order_id) == []
     assert await world.events(order.order_id) == ["opened", "placed", "cancel_requested", "cancelled"]
+
+
+async def test_order_that_is_told_to_look_and_has_no_row_any_more_is_left_to_reconciliation(world: World) -> None:
+    order = world.order_of(await world.cart((await world.goods(), 2)), card=DECLINED)
+
+    async with world.working():
+        await world.place(order)
+        await lose_row(world, order)
+        await world.client.look_at_row(order.order_id)
+        with pytest.raises(EverorderError) as refused:
+            await world.client.pay(order.order_id, Pay("pm_card_visa"), wait=WAIT)
+
+    assert refused.value.code == "not_found"
+    assert await world.client.is_running(order.order_id)
