@@ -12,7 +12,7 @@ TOOLS := $(VENV)/tools
 COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check proof bench bench-catalog bench-stock lock format clean
+.PHONY: help run test check proof bench bench-catalog bench-migrations bench-stock lock format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: $(RUN_READY) ## Orders a second, as ratios measured in one run (ARGS="--j
 
 bench-catalog: $(RUN_READY) ## Reads of the catalogue at 1,000 to 1,000,000 products, beside a bare handler (ARGS="--products 1000,10000")
 	$(BIN)/everorder bench-catalog $(ARGS)
+
+bench-migrations: $(RUN_READY) ## Migrations of an open shop of a million products, by the longest wait (ARGS="--products 10000")
+	$(BIN)/everorder bench-migrations $(ARGS)
 
 bench-stock: $(RUN_READY) ## Holds of stock a second by 64 buyers at once, beside pgbench (ARGS="--rounds 1")
 	$(BIN)/everorder bench-stock $(ARGS)

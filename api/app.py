@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from api import audience, errors, openapi
 from api.deps import Resources
 from api.draining import drains
+from api.metrics.registry import Metrics
 from api.middleware import front_door
 from api.rate_limits import RateLimits
 from api.routes import (
@@ -25,6 +26,7 @@ from api.routes import (
     mailbox,
     manual_payments,
     notifications,
+    order_events,
     orders,
     personal_data,
     platform,
@@ -32,6 +34,7 @@ from api.routes import (
     promotions,
     reconciliations,
     refunds,
+    returns,
     shipments,
     shipping,
     taxes,
@@ -60,7 +63,14 @@ ROUTERS: Mapping[Service, Sequence[APIRouter]] = {
     ),
     Service.INVENTORY: (inventory.router,),
     Service.CARTS: (carts.router,),
-    Service.ORDERS: (checkout.router, orders.router, refunds.router, shipments.router),
+    Service.ORDERS: (
+        checkout.router,
+        orders.router,
+        order_events.router,
+        refunds.router,
+        shipments.router,
+        returns.router,
+    ),
     Service.PAYMENTS: (webhooks.router, reconciliations.router, manual_payments.router),
     Service.NOTIFICATIONS: (notifications.router,),
     Service.USERS: (auth.router, users.router, addresses.router, preferences.router, personal_data.router),
@@ -122,12 +132,16 @@ def create_app(
         SettingsError: a setting is missing or wrong.
     """
     chosen = settings or get_settings()
+    served = parse(os.environ.get(VARIABLE, "") if services is None else services)
     limits = RateLimits(scale=chosen.rate_limit_scale, redis_url=chosen.redis_url)
+    metrics = Metrics(tells_of_shop=Service.ORDERS in served)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with aclosing(limits), opens(chosen) as resources:
+        async with aclosing(limits), opens(chosen) as resources, aclosing(resources.feed):
             app.state.resources = resources
+            metrics.connections.look_at(resources.engine, resources.single_reads)
+            metrics.streams.set_function(lambda: len(resources.feed))
             yield
 
     app = FastAPI(
@@ -139,18 +153,20 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=front_door(chosen, limits),
+        middleware=front_door(chosen, limits, metrics.requests),
     )
+    app.state.metrics = metrics
     errors.install(app)
     openapi.install(app)
-    _mount(app, chosen, parse(os.environ.get(VARIABLE, "") if services is None else services))
+    _mount(app, chosen, served)
     return app
 
 
 def _mount(app: FastAPI, settings: Settings, services: frozenset[Service]) -> None:
     routers = [router for service, routers in ROUTERS.items() if service in services for router in routers]
     own = [mailbox.router] if settings.mailbox_dir else []
-    for router in (platform.router, documentation.router, *routers, *own):
+    # What the shop lives by comes first: a request is compared with each route until one matches.
+    for router in (*routers, platform.router, documentation.router, *own):
         audience.document(router)
         openapi.name_operations(router)
         # As they are: `include_router` would look for each route twice a request, once by way of its router.

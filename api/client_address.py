@@ -56,6 +56,7 @@ def _forwarded(scope: Scope) -> Iterator[str | None]:
     return (_normal(one.strip()) for one in reversed(named.split(",")) if named)
 
 
+@lru_cache(maxsize=4096)
 def _normal(written: str) -> str | None:
     try:
         address = ip_address(written)

@@ -13,6 +13,8 @@ from starlette.requests import Request
 from api.access_tokens import AccessTokens
 from api.login_limits import LoginLimits
 from api.logins import Logins
+from api.metrics.registry import Metrics
+from api.order_events.feed import OrderFeed
 from api.outbox import Begins, Outbox, Post
 from api.passwords import Passwords
 from api.security import Caller, Scope, guest, is_service, person, service
@@ -62,6 +64,7 @@ class Resources:
         self.writes = async_sessionmaker(engine, class_=WriteSession, expire_on_commit=False, autoflush=False)
         self.sessions = create_sessions(engine)
         self.statements = single_statements(self.sessions)
+        self.feed = OrderFeed(self.statements, settings.event_streams)
         self.single_reads = Reads(engine, settings.database_pool_size)
         self.payment_events = PaymentEventDesk(self.sessions, orders, settings.hold)
         self.keyring = Keyring(self.sessions, settings.secret)
@@ -77,9 +80,10 @@ class Resources:
         self.logins = Logins(self.sessions, self.passwords, self.access_tokens, self.login_limits, settings.secret)
 
     def drain(self) -> None:
-        """Begin to stop: say so where it is asked, and answer whoever waits for an outcome soon."""
+        """Begin to stop: say so where it is asked, answer whoever waits for an outcome soon, and end every stream."""
         self.draining = True
         self.orders.hurry()
+        self.feed.drain()
 
 
 def resources_of(request: Request) -> Resources:
@@ -93,6 +97,11 @@ async def _resources(request: Request) -> Resources:
 
 
 ResourcesDep = Annotated[Resources, Depends(_resources)]
+
+
+async def _metrics(request: Request) -> Metrics:
+    metrics: Metrics = request.app.state.metrics
+    return metrics
 
 
 async def _settings(resources: ResourcesDep) -> Settings:
@@ -134,6 +143,7 @@ Write = Annotated[WriteSession, Depends(_write, scope="function")]
 # Scope "request": what follows the yield runs after the answer was sent, so after the commit; an error skips it.
 OutboxDep = Annotated[Outbox, Depends(_outbox, scope="request")]
 SettingsDep = Annotated[Settings, Depends(_settings)]
+MetricsDep = Annotated[Metrics, Depends(_metrics)]
 
 _BEARER = HTTPBearer(auto_error=False, scheme_name="service", description="An access token, or the service token.")
 _CART_TOKEN = APIKeyHeader(

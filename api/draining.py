@@ -9,7 +9,7 @@ from types import FrameType
 
 import structlog
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 

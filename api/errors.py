@@ -26,7 +26,7 @@ from domain.errors import (
 from domain.money import CurrencyMismatchError
 from domain.order_states import IllegalTransitionError
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 _MOST_ERRORS = 20
 _LONGEST_NAME = 100

@@ -38,7 +38,7 @@ from domain.roles import Role
 from models.columns import new_id
 from settings import Settings
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 REPLAYED = "Idempotent-Replayed"
 

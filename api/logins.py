@@ -20,7 +20,7 @@ from domain.accounts import email_key
 from domain.errors import ForbiddenError, UnauthenticatedError
 from domain.roles import STAFF, Role
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 GRACE = timedelta(seconds=10)
 """How long after its use a refresh token gives the same answer again, for whom the answer was lost on the way."""

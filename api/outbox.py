@@ -11,7 +11,7 @@ import structlog
 
 from domain.errors import TemporarilyUnavailableError
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 _MOST = 100
 

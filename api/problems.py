@@ -44,6 +44,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "refund_refused": (409, "The payment provider refuses the refund."),
     "refund_too_large": (409, "Less is left to be refunded."),
     "shipment_too_large": (409, "Less is left to be shipped."),
+    "return_too_large": (409, "Less is left to be returned."),
     "capture_declined": (409, "The money of the shipment could not be taken."),
     "illegal_transition": (409, "The order's state does not allow it."),
     "stale_checkout": (409, "This checkout is over."),

@@ -17,7 +17,7 @@ from domain.money import MOST_MONEY
 from models.catalog import AttributeType
 
 _Amount = Annotated[int | None, Query(ge=0, le=MOST_MONEY)]
-_Pair = Annotated[str, StringConstraints(max_length=300, pattern=r"^[a-z][a-z0-9_]{0,63}:[^\x00-\x1f]+$")]
+_Pair = Annotated[str, StringConstraints(max_length=330, pattern=r"^[a-z][a-z0-9_]{0,63}:[^\x00-\x1f]+$")]
 
 
 async def _attributes(request: Request, pairs: Sequence[str]) -> str | None:
@@ -25,7 +25,14 @@ async def _attributes(request: Request, pairs: Sequence[str]) -> str | None:
     if not pairs:
         return None
     known = {row.name: row.type for row in await attributes.every(resources_of(request).single_reads)}
-    return json.dumps(dict(_typed(known, *pair.split(":", 1)) for pair in pairs))
+    wanted: dict[str, object] = {}
+    for name, value in (_typed(known, *pair.split(":", 1)) for pair in pairs):
+        held = wanted.setdefault(name, value)
+        if isinstance(held, list) and isinstance(value, list):
+            wanted[name] = [*held, *value]
+        elif held != value:
+            raise InvalidRequestError(f"A product has one {name}, and not two", "query", "attribute")
+    return json.dumps(wanted)
 
 
 def _typed(known: dict[str, AttributeType], name: str, value: str) -> tuple[str, object]:
@@ -34,6 +41,8 @@ def _typed(known: dict[str, AttributeType], name: str, value: str) -> tuple[str,
         raise InvalidRequestError("There is no such attribute", "query", "attribute")
     if kind is AttributeType.TEXT:
         return name, value
+    if kind is AttributeType.LIST:
+        return name, [value]
     try:
         read = json.loads(value)
     except ValueError:

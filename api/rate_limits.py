@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from api.sliding_window import Counted, SlidingWindow
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 WINDOW_SECONDS = 60
 _PAUSE_SECONDS = 1.0

@@ -45,6 +45,7 @@ def show(order: OrderView, action: BuyersAction | None = None) -> Order:
                 tax_included=amount(line.tax_included),
                 shipped_quantity=line.shipped,
                 cancelled_quantity=line.cancelled,
+                returned_quantity=line.returned,
             )
             for line in order.lines
         ],

@@ -13,7 +13,7 @@ from domain.errors import NotFoundError, TemporarilyUnavailableError
 
 T = TypeVar("T")
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 async def ask_order(resources: Resources, order_id: UUID, ask: Callable[[], Awaitable[T]]) -> T:

@@ -31,6 +31,7 @@ class Scope(StrEnum):
     REFUNDS_LIMITED = "refunds:limited"
     REFUNDS_ANY = "refunds:any"
     NOTIFICATIONS_RESEND = "notifications:resend"
+    RETURNS_REQUEST = "returns:request"
     RETURNS_WRITE = "returns:write"
     SHIPMENTS_WRITE = "shipments:write"
     STOCK_READ = "stock:read"
@@ -47,13 +48,21 @@ SCOPES: Mapping[Role, frozenset[Scope]] = {
             Scope.ORDERS_ANY,
             Scope.ORDERS_CANCEL,
             Scope.REFUNDS_LIMITED,
+            Scope.RETURNS_REQUEST,
             Scope.NOTIFICATIONS_RESEND,
             Scope.STOCK_READ,
         }
     ),
     Role.CATALOG_MANAGER: frozenset({Scope.CATALOG_WRITE, Scope.PRICES_WRITE, Scope.STOCK_READ}),
     Role.WAREHOUSE: frozenset(
-        {Scope.ORDERS_ANY, Scope.SHIPMENTS_WRITE, Scope.RETURNS_WRITE, Scope.STOCK_READ, Scope.STOCK_WRITE}
+        {
+            Scope.ORDERS_ANY,
+            Scope.SHIPMENTS_WRITE,
+            Scope.RETURNS_REQUEST,
+            Scope.RETURNS_WRITE,
+            Scope.STOCK_READ,
+            Scope.STOCK_WRITE,
+        }
     ),
     Role.ADMIN: frozenset(Scope),
     Role.SERVICE: frozenset(Scope),

@@ -4,7 +4,7 @@ import asyncio
 
 import typer
 from alembic.util.exc import CommandError as AlembicError
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError
 from temporalio.service import RPCError
 
 from api.signing_keys import draw
@@ -15,7 +15,7 @@ from cli.transaction import in_transaction
 from clients import schedules, search_attributes
 from clients.connection import connect
 from db import signing_keys
-from db.migrations import upgrade
+from db.migrations import TRY_AGAIN, upgrade
 from db.schema import differences, named
 from settings import Settings, get_settings
 
@@ -24,6 +24,12 @@ _OTHERWISE = (
     " or begin with an empty one (a local stack: remove its folder .everorder, or name another --data-dir)"
 )
 """How a database came to be that is not what its revision says, and what to do."""
+
+_IN_USE = (
+    "a table was in use again and again by something that takes long (an audit, a dump, a vacuum, an open transaction);"
+    " wait for it or end it, and run everorder migrate again: it goes on where it was"
+)
+"""Why a lock was not to be had for minutes, and what to do."""
 
 _NOT_AS_EXPECTED = {"42P01", "42703", "42704", "42P07", "42701", "42710"}
 """SQLSTATE of tables, columns and other objects that are not there, or are there already."""
@@ -46,7 +52,9 @@ def _upgrade(database_url: str) -> None:
         upgrade(database_url)
     except AlembicError as error:
         raise CommandError(f"the database is ahead of this release ({error}): run the release that it is at") from None
-    except ProgrammingError as error:
+    except DBAPIError as error:
+        if sqlstate(error) in TRY_AGAIN:
+            raise CommandError(f"the database was not migrated to the end ({cause(error)}): {_IN_USE}") from None
         if sqlstate(error) not in _NOT_AS_EXPECTED:
             raise
         raise CommandError(f"the database can not be migrated ({cause(error)}): {_OTHERWISE}") from None

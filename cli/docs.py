@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from api.app import ROUTERS
 from api.audience import access
+from api.metrics.registry import Metrics
 from api.problems import PROBLEMS
 from api.rate_limits import LIMITS, CallerClass
 from api.routes import platform
@@ -131,6 +132,12 @@ def invariants() -> str:
     return _table(("id", "invariant", "checks"), rows)
 
 
+def metrics() -> str:
+    """Print what a process of the API counts."""
+    rows = [(f"`{named}`", kind, says) for named, kind, says in Metrics(tells_of_shop=True).described()]
+    return _table(("metric", "kind", "what it tells"), rows)
+
+
 def payment_events() -> str:
     """Print the events of Stripe to subscribe to, and what they are called here."""
     return _table(("event", "here"), [(f"`{kind}`", f"`{named}`") for kind, named in TYPES.items()])
@@ -155,6 +162,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "invariants": invariants,
     "commands": commands,
     "payment-events": payment_events,
+    "metrics": metrics,
 }
 """What a document can ask for, by name."""
 

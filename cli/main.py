@@ -42,6 +42,9 @@ COMMANDS = {
     "docs": Entry("cli.docs:docs", "Print the tables of the documentation anew, from the code they describe."),
     "bench": Entry("benchmarks.command:bench", "Measure orders a second, against what they are made of."),
     "bench-catalog": Entry("benchmarks.catalogue.command:bench_catalog", "Measure reads of the catalogue at any size."),
+    "bench-migrations": Entry(
+        "benchmarks.migrating.command:bench_migrations", "Measure how long an open shop waits for its migrations."
+    ),
     "bench-stock": Entry("benchmarks.stock.command:bench_stock", "Measure holds of stock by many at once."),
     "gateway": Entry("cli.gateway.command:gateway", "Print the nginx configuration that joins the services."),
     "doctor": Entry("cli.doctor:doctor", "Check everything that Everorder needs, and say what to do."),

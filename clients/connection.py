@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from temporalio.client import Client
+from temporalio.runtime import Runtime
 from temporalio.service import TLSConfig
 
 from clients.request_ids import RequestIds
@@ -10,7 +11,9 @@ from contracts.converter import DATA_CONVERTER
 from settings import Settings, SettingsError
 
 
-async def connect(settings: Settings, *, lazy: bool = False, identity: str | None = None) -> Client:
+async def connect(
+    settings: Settings, *, lazy: bool = False, identity: str | None = None, runtime: Runtime | None = None
+) -> Client:
     """Connect to the Temporal that the settings name. A lazy client connects when it is first used.
 
     Raises:
@@ -24,6 +27,7 @@ async def connect(settings: Settings, *, lazy: bool = False, identity: str | Non
         identity=identity,
         api_key=settings.temporal_api_key or None,
         tls=_tls(settings),
+        runtime=runtime,
     )
 
 
@@ -35,6 +39,7 @@ async def connect_to(
     identity: str | None = None,
     api_key: str | None = None,
     tls: TLSConfig | bool = False,
+    runtime: Runtime | None = None,
 ) -> Client:
     """Connect to a Temporal by its address, with the one data converter.
 
@@ -50,6 +55,7 @@ async def connect_to(
         api_key=api_key,
         tls=tls,
         interceptors=[RequestIds()],
+        runtime=runtime,
     )
 
 

@@ -39,6 +39,7 @@ from contracts.orders import (
     Pay,
     PaymentEvent,
     PlaceOrder,
+    ReceiveReturn,
     Refund,
     Resolve,
     Ship,
@@ -237,9 +238,14 @@ class OrderClient:
         except RPCError as error:
             raise _unavailable(error) from None
 
-    async def resolve(self, order_id: UUID, decision: Resolve, *, wait: timedelta) -> OrderOutcome | Accepted:
-        """Decide about an order that needs an operator."""
-        return await self._update_within(order_id, OrderWorkflow.resolve, decision, wait)
+    async def resolve(self, order: PlaceOrder, decision: Resolve, *, wait: timedelta) -> OrderOutcome | Accepted:
+        """Decide about an order that needs an operator. One that is over gets a workflow again, as for a refund.
+
+        Raises:
+            IllegalStepError: it does not need an operator, or can not go on as the decision says.
+            TemporarilyUnavailableError: Temporal is away.
+        """
+        return await self._update_over_within(order, OrderWorkflow.resolve, decision, wait)
 
     async def ship(
         self, order_id: UUID, ship: Ship, *, wait: timedelta, request_id: UUID | None = None
@@ -268,19 +274,19 @@ class OrderClient:
             OrderRefusedError: `refund_too_large`, or `refund_refused`: the provider does not give it back.
             TemporarilyUnavailableError: Temporal is away.
         """
+        return await self._update_over_within(order, OrderWorkflow.refund, refund, wait, request_id)
 
-        async def start() -> WorkflowUpdateHandle[OrderOutcome]:
-            return await self._client.start_update_with_start_workflow(
-                OrderWorkflow.refund,
-                refund,
-                id=str(request_id) if request_id else None,
-                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
-                start_workflow_operation=WithStartWorkflowOperation(
-                    OrderWorkflow.run, order, **_start_options(order, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
-                ),
-            )
+    async def receive_return(
+        self, order: PlaceOrder, arrived: ReceiveReturn, *, wait: timedelta, request_id: UUID | None = None
+    ) -> OrderOutcome | Accepted:
+        """Take back goods that have arrived. An order that was closed gets a workflow again for it, as for a refund.
 
-        return await self._answer_within(order.order_id, start, wait)
+        Raises:
+            IllegalStepError: the state of the order or of the return does not allow it.
+            OrderRefusedError: `return_too_large`, or `not_found`: no such return, or no such location.
+            TemporarilyUnavailableError: Temporal is away.
+        """
+        return await self._update_over_within(order, OrderWorkflow.receive_return, arrived, wait, request_id)
 
     async def resume(self, order: PlaceOrder, *, told: PaymentEvent | Cancel | None = None) -> None:
         """Give an order a workflow again that goes on from its row. Nothing happens where one is running.
@@ -369,6 +375,29 @@ class OrderClient:
             )
 
         return await self._answer_within(order_id, start, wait)
+
+    async def _update_over_within(
+        self,
+        order: PlaceOrder,
+        update: UpdateMethodMultiParam[[OrderWorkflow, T], OrderOutcome],
+        arg: T,
+        wait: timedelta,
+        request_id: UUID | None = None,
+    ) -> OrderOutcome | Accepted:
+        """Send an update, also to an order that is over: then it gets a workflow again that goes on from its row."""
+
+        async def start() -> WorkflowUpdateHandle[OrderOutcome]:
+            return await self._client.start_update_with_start_workflow(
+                update,
+                arg,
+                id=str(request_id) if request_id else None,
+                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+                start_workflow_operation=WithStartWorkflowOperation(
+                    OrderWorkflow.run, order, **_start_options(order, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+                ),
+            )
+
+        return await self._answer_within(order.order_id, start, wait)
 
     async def _answer_within(
         self, order_id: UUID, start: Callable[[], Awaitable[WorkflowUpdateHandle[OrderOutcome]]], wait: timedelta

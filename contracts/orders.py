@@ -199,6 +199,29 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True)
+class ArrivedLine:
+    """How many of an order's line have come back, and how many of these can be sold again: without a number, all."""
+
+    line_id: UUID
+    quantity: int
+    restock: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveReturn:
+    """Say that the goods of a return have arrived. No lines means all of it; what is not named is still the buyer's.
+
+    No location means that each goes back to where it came from. Without `refund` no money is given back.
+    """
+
+    return_id: UUID
+    actor: str = "operator"
+    lines: tuple[ArrivedLine, ...] = ()
+    location: str | None = None
+    refund: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """Say that the buyer has an account now: the guest's cart that the order came out of was claimed."""
 

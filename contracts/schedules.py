@@ -11,6 +11,7 @@ from contracts.idempotency import EXPIRE_KEYS
 from contracts.imports import FORGET_IMPORTS, SWEEP_IMPORTS
 from contracts.kept_methods import FORGET_BUYERS
 from contracts.messages import SWEEP_MESSAGES
+from contracts.moved_categories import RELIST_MOVED
 from contracts.reconciliation import RECONCILE_ALL, RECONCILE_LATEST
 from contracts.stock_alerts import TELL_LOW_STOCK
 from contracts.webhooks import FORGET_EVENTS, SWEEP_EVENTS
@@ -64,6 +65,7 @@ CHORES: tuple[Chore, ...] = (
     Chore(FORGET_IMPORTS, every=timedelta(hours=1), what="Delete files that were imported long ago"),
     Chore(TELL_LOW_STOCK, every=timedelta(minutes=1), what="Tell staff what little is left of"),
     Chore(NOTE_SOLD_OUT, every=timedelta(minutes=5), what="Note at listings which products are sold out"),
+    Chore(RELIST_MOVED, every=timedelta(minutes=1), what="List products where their categories were moved"),
     RECONCILIATION,
     WHOLE_RECONCILIATION,
     Chore(FORGET_EVENTS, every=timedelta(days=1), what="Delete events of payment providers that were handled long ago"),

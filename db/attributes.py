@@ -1,6 +1,6 @@
 """The attributes that products may have, each with one kind of value."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -12,10 +12,18 @@ from models.catalog import AttributeType
 
 _ALL = text("SELECT name, type FROM attributes ORDER BY name")
 
-_DEFINE = text("""
-INSERT INTO attributes AS a (name, type) VALUES (:name, :type)
-ON CONFLICT (name) DO UPDATE SET type = excluded.type
-WHERE a.type = excluded.type OR NOT EXISTS (SELECT FROM products WHERE attributes ? CAST(:name AS text))
+_USE = text("""
+SELECT name, type FROM attributes WHERE name = ANY(CAST(:names AS text[])) ORDER BY name FOR SHARE
+""")
+
+# Before it is looked whether a product has it: whoever gives it to one meanwhile has it locked.
+_LOCK = text("SELECT name FROM attributes WHERE name = :name FOR UPDATE")
+
+_ADD = text("INSERT INTO attributes (name, type) VALUES (:name, :type) ON CONFLICT (name) DO NOTHING")
+
+_CHANGE = text("""
+UPDATE attributes a SET type = :type
+WHERE name = :name AND (type = :type OR NOT EXISTS (SELECT FROM products WHERE attributes ? a.name))
 RETURNING name
 """)
 
@@ -39,13 +47,21 @@ async def every(reader: Reader) -> list[AttributeRow]:
     return [AttributeRow(name, AttributeType(kind)) for name, kind in await fetch(reader, _ALL, {})]
 
 
+async def used(session: AsyncSession, names: Iterable[str]) -> dict[str, AttributeType]:
+    """Return the types of attributes that a product is to have, which stay as they are until the transaction ends."""
+    rows = await session.execute(_USE, {"names": sorted(names)})
+    return {name: AttributeType(kind) for name, kind in rows}
+
+
 async def define(session: AsyncSession, name: str, kind: AttributeType) -> None:
     """Add an attribute, or change the type of one that no product has.
 
     Raises:
         InUseError: products have it with values of another type.
     """
-    if (await session.execute(_DEFINE, {"name": name, "type": kind})).first() is None:
+    await session.execute(_ADD, {"name": name, "type": kind})
+    await session.execute(_LOCK, {"name": name})
+    if (await session.execute(_CHANGE, {"name": name, "type": kind})).first() is None:
         raise InUseError("products have values of another type")
 
 
@@ -56,7 +72,7 @@ async def remove(session: AsyncSession, name: str) -> None:
         NotFoundError: there is none.
         InUseError: products have it.
     """
-    if name not in {attribute.name for attribute in await every(session)}:
+    if (await session.execute(_LOCK, {"name": name})).first() is None:
         raise NotFoundError("no such attribute")
     if (await session.execute(_REMOVE, {"name": name})).first() is None:
         raise InUseError("products have it")
@@ -82,3 +98,5 @@ def _fits(kind: AttributeType, value: object) -> bool:
             return isinstance(value, int | float) and not isinstance(value, bool)
         case AttributeType.BOOLEAN:
             return isinstance(value, bool)
+        case AttributeType.LIST:
+            return isinstance(value, list)

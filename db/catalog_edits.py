@@ -1,5 +1,6 @@
 """Editing the catalogue. Whoever edits a product raises its version first, which locks it and turns late edits away."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +70,20 @@ WITH unused AS (
     DELETE FROM prices WHERE sku IN (SELECT sku FROM unused)
 )
 SELECT sku FROM unused
+""")
+
+# None has any at first: two that exchange theirs would have the same ones for a moment.
+_DROP_OPTIONS = text("UPDATE variants SET options = '{}' WHERE product_id = :product AND options <> '{}'")
+_SET_OPTIONS = text("""
+UPDATE variants v SET options = given.options
+FROM jsonb_each(CAST(:options AS jsonb)) AS given (sku, options)
+WHERE v.product_id = :product AND v.sku = given.sku
+""")
+
+_SET_POSITIONS = text("""
+UPDATE variants v SET position = given.place - 1
+FROM unnest(CAST(:skus AS text[])) WITH ORDINALITY AS given (sku, place)
+WHERE v.product_id = :product AND v.sku = given.sku AND v.position <> given.place - 1
 """)
 
 _PRICE_CHANGES = text("""
@@ -167,6 +182,25 @@ async def add_variants(session: AsyncSession, product: UUID, variants: Sequence[
     missing = [str(variant["sku"]) for variant in variants if variant["sku"] not in written]
     if missing:
         raise TakenError(f"taken, as a SKU or by its options: {', '.join(missing[:10])}")
+
+
+async def skus(session: AsyncSession, product: UUID) -> Sequence[str]:
+    """List the SKUs of a product's variants."""
+    return (await session.execute(select(_VARIANTS.c.sku).where(_VARIANTS.c.product_id == product))).scalars().all()
+
+
+async def change_options(
+    session: AsyncSession, product: UUID, names: Sequence[str], options: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Give a touched product other options, and each of its variants, by SKU, its values of them."""
+    await session.execute(_DROP_OPTIONS, {"product": product})
+    await session.execute(_SET_OPTIONS, {"product": product, "options": json.dumps(options)})
+    await session.execute(update(_PRODUCTS).where(_PRODUCTS.c.id == product).values(options=list(names)))
+
+
+async def order_variants(session: AsyncSession, product: UUID, skus: Sequence[str]) -> None:
+    """Put the variants of a touched product into this order."""
+    await session.execute(_SET_POSITIONS, {"product": product, "skus": list(skus)})
 
 
 async def change_variant(session: AsyncSession, product: UUID, sku: str, columns: Mapping[str, Any]) -> None:

@@ -10,6 +10,8 @@ from domain.errors import InUseError, NotFoundError, PreconditionFailedError, Ta
 from models.columns import new_id
 
 _TREE_LOCK = 7_216_540_815
+SOON = text("SET LOCAL lock_timeout = '3s'")
+"""Editors of products wait behind whoever waits for some of them, or for the tree: that is for three seconds."""
 
 _FIND = text("""
 SELECT c.id, c.slug, c.name, parent.slug AS parent, c.version
@@ -48,7 +50,7 @@ SELECT id FROM up
 
 _DELETE = text("""
 DELETE FROM categories c
-WHERE c.id = :id
+WHERE c.id = :id AND c.version = coalesce(CAST(:version AS integer), c.version)
   AND NOT EXISTS (SELECT FROM categories WHERE parent_id = c.id)
   AND NOT EXISTS (SELECT FROM products WHERE category_id = c.id)
   AND NOT EXISTS (SELECT FROM promotion_categories WHERE category_id = c.id)
@@ -81,8 +83,20 @@ class UnknownParentError(Exception):
 
 
 async def one_at_a_time(session: AsyncSession) -> None:
-    """Wait until no other transaction edits the tree."""
+    """Wait until no other transaction edits the tree, nor a product.
+
+    Whoever edits a product waits behind us, so that we do not wait for long: an import has the lock to its end.
+    """
+    await session.execute(SOON)
     await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _TREE_LOCK})
+
+
+async def keep_still(session: AsyncSession) -> None:
+    """Wait for whoever edits the tree, and keep others from it: what is written of a category is still true then.
+
+    The triggers of products do so as well, but only when a category's row is locked already.
+    """
+    await session.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": _TREE_LOCK})
 
 
 async def find(session: AsyncSession, slug: str) -> CategoryRow | None:
@@ -126,21 +140,29 @@ async def change(session: AsyncSession, category: CategoryRow, wanted: CategoryC
         raise TakenError("another category has this slug")
     values = {"id": category.id, "slug": wanted.slug, "name": wanted.name, "parent": parent, "version": version}
     if (await session.execute(_UPDATE, values)).first() is None:
-        raise PreconditionFailedError("somebody else has changed this category since it was read")
+        raise _changed()
 
 
-async def remove(session: AsyncSession, slug: str) -> None:
-    """Remove a category that is empty.
+async def remove(session: AsyncSession, slug: str, version: int | None) -> None:
+    """Remove a category that is empty. Without a version any will do.
 
     Raises:
         NotFoundError: there is none.
+        PreconditionFailedError: it has another version by now.
         InUseError: products or other categories are in it, or a promotion is about it.
     """
     found = await find(session, slug)
     if found is None:
         raise NotFoundError("no such category")
-    if (await session.execute(_DELETE, {"id": found.id})).first() is None:
-        raise InUseError("there are products or categories in it, or a promotion is about it")
+    if (await session.execute(_DELETE, {"id": found.id, "version": version})).first() is not None:
+        return
+    if version not in (None, found.version):
+        raise _changed()
+    raise InUseError("there are products or categories in it, or a promotion is about it")
+
+
+def _changed() -> PreconditionFailedError:
+    return PreconditionFailedError("somebody else has changed this category since it was read")
 
 
 async def _parent(session: AsyncSession, slug: str | None) -> UUID | None:

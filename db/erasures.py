@@ -27,7 +27,8 @@ _CARTS = of_person("SELECT id FROM carts WHERE id IN (SELECT id FROM own_carts) 
 
 _ORDERS = of_person("""
 SELECT id, number, status <> ALL(CAST(:settled AS text[])) OR needs_operator OR refunding_amount > 0
-    OR payment_status = 'disputed' AS open
+    OR payment_status = 'disputed'
+    OR EXISTS (SELECT FROM returns r WHERE r.order_id = orders.id AND r.state = 'requested') AS open
 FROM orders WHERE id IN (SELECT id FROM own_orders) ORDER BY id
 """)
 

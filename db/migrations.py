@@ -10,16 +10,19 @@ from sqlalchemy.exc import DBAPIError
 
 import migrations
 
-_LOCK_NOT_AVAILABLE = "55P03"
+TRY_AGAIN = {"55P03", "40P01"}
+"""SQLSTATE of a lock that was not to be had, and of a circle of sessions that wait for each other."""
+
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
 """Seconds until a lock that was not to be had is asked for again."""
 
 
 def config(database_url: str) -> Config:
-    """Configure Alembic for one database."""
+    """Configure Alembic for one database; `reached` is where migrations in batches are (`migrations/online.py`)."""
     alembic = Config()
     alembic.set_main_option("script_location", str(Path(migrations.__file__).parent))
     alembic.attributes["database_url"] = database_url
+    alembic.attributes["reached"] = {}
     return alembic
 
 
@@ -27,18 +30,22 @@ def upgrade(database_url: str) -> None:
     """Apply every migration that is missing. Safe to run twice, and from several processes at once.
 
     One that waits for a lock of a table would have every later reader of it wait behind it: it gives up soon, and is
-    tried again.
+    tried again. One in batches goes on with the batch that gave up, and as often as it gets further.
     """
-    for pause in _PAUSES:
+    alembic, pauses = config(database_url), iter(_PAUSES)
+    while True:
+        reached = dict(alembic.attributes["reached"])
         try:
-            command.upgrade(config(database_url), "head")
+            command.upgrade(alembic, "head")
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
+            if alembic.attributes["reached"] != reached:
+                pauses = iter(_PAUSES)
+            pause = next(pauses, None)
+            if pause is None or getattr(error.orig, "sqlstate", "") not in TRY_AGAIN:
                 raise
-            time.sleep(pause)
         else:
             return
-    command.upgrade(config(database_url), "head")
+        time.sleep(pause)
 
 
 def head() -> str:

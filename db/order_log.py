@@ -13,7 +13,7 @@ WITH before AS (
     SELECT id, status FROM orders
     WHERE id = :order_id AND status = ANY(CAST(:sources AS text[]))
       AND payment_attempt = coalesce(CAST(:during AS integer), payment_attempt)
-    FOR UPDATE
+    FOR NO KEY UPDATE
 ), changed AS (
     UPDATE orders o SET
         status = :target,
@@ -31,9 +31,12 @@ SELECT id, :type, source, :target, :actor, :reason, CAST(:note_id AS uuid) FROM 
 RETURNING from_status
 """)
 
+# The order is locked before its event is given an id, as above: so ids follow each other as their transactions do, and
+# whoever follows an order by them misses none (`db.order_events`).
 _ANNOTATE = text("""
+WITH annotated AS (SELECT id, status FROM orders WHERE id = :order_id FOR NO KEY UPDATE)
 INSERT INTO order_events (order_id, type, from_status, to_status, actor, reason, note_id)
-SELECT id, :type, status, status, :actor, :reason, CAST(:note_id AS uuid) FROM orders WHERE id = :order_id
+SELECT id, :type, status, status, :actor, :reason, CAST(:note_id AS uuid) FROM annotated
 """)
 
 _HAS = text("SELECT EXISTS (SELECT FROM order_events WHERE order_id = :order_id AND type = :type)")

@@ -170,6 +170,7 @@ class OrderLineView:
     tax_included: int
     shipped: int
     cancelled: int
+    returned: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +257,7 @@ SELECT o.id, o.number, o.cart_id, o.customer_id, c.token_digest, o.status, o.pay
            FROM order_adjustments WHERE order_id = o.id GROUP BY position, type, code, label) a) AS adjustments,
        coalesce((SELECT json_agg(json_build_array(l.line_id, l.sku, l.title, l.quantity, l.unit_price_amount,
          l.total_amount, l.discount_amount, l.tax_amount, l.tax_included_amount, l.shipped_quantity,
-         l.cancelled_quantity) ORDER BY l.position)
+         l.cancelled_quantity, l.returned_quantity) ORDER BY l.position)
          FROM order_lines l WHERE l.order_id = o.id), '[]') AS lines
 FROM orders o JOIN carts c ON c.id = o.cart_id
 """

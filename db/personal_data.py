@@ -92,6 +92,9 @@ SELECT o.id, CAST(jsonb_build_object(
     'shipments', (SELECT coalesce(jsonb_agg(jsonb_build_object('at', s.created_at, 'carrier', s.carrier,
                   'tracking_number', s.tracking_number) ORDER BY s.n), '[]')
                   FROM shipments s WHERE s.order_id = o.id),
+    'returns', (SELECT coalesce(jsonb_agg(jsonb_build_object('at', r.created_at, 'state', r.state, 'ended_at',
+                r.ended_at, 'refund', r.refund_amount) ORDER BY r.n), '[]')
+                FROM returns r WHERE r.order_id = o.id),
     'payments', (SELECT coalesce(jsonb_agg(jsonb_build_object('at', p.created_at, 'operation', p.operation,
                  'amount', p.amount, 'state', p.state) ORDER BY p.created_at, p.key), '[]')
                  FROM payment_operations p WHERE p.order_id = o.id)) AS text)

@@ -42,7 +42,10 @@ FROM (
     SELECT name, json_agg(json_build_object('value', value, 'count', count) ORDER BY count DESC, value) AS of_it
     FROM (
         SELECT name, value, count(*), row_number() OVER (PARTITION BY name ORDER BY count(*) DESC, value) AS place
-        FROM matches m JOIN products p ON p.id = m.product_id, jsonb_each(p.attributes) AS each (name, value)
+        FROM matches m JOIN products p ON p.id = m.product_id, jsonb_each(p.attributes) AS held (name, one_or_more),
+            jsonb_array_elements(
+                CASE jsonb_typeof(one_or_more) WHEN 'array' THEN one_or_more ELSE jsonb_build_array(one_or_more) END
+            ) AS value
         GROUP BY name, value
     ) counted
     WHERE place <= {_MOST_VALUES}

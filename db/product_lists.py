@@ -16,7 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
-from db.product_documents import DOCUMENT
+from db.product_documents import LISTED_DOCUMENT
 from db.product_filters import (
     HAS_ATTRIBUTES,
     IN_CATEGORY,
@@ -88,7 +88,6 @@ def values(search: ProductSearch) -> dict[str, Any]:
         "key": key,
         "id": last,
         "limit": search.limit + 1,
-        "everything": False,
     }
     return search.wanted.values() | own
 
@@ -159,7 +158,10 @@ def _statement(shape: _Shape, near: int, few: int, far: int) -> TextClause:
         parts = _narrowed(order, shape, near, few, far)
     else:
         parts = [f"page AS ({_page(order, f'{order.table} l', [*_scope(shape, order), *_later(shape, order)])})"]
-    shown = f"SELECT page.key, p.id, {DOCUMENT} AS document FROM page JOIN products p ON p.id = page.product_id"  # noqa: S608 - constants
+    shown = (
+        f"SELECT page.key, d.product_id, {LISTED_DOCUMENT} AS document"  # noqa: S608 - constants
+        " FROM page JOIN product_documents d USING (product_id)"
+    )
     rest = " UNION ALL SELECT key, product_id, NULL FROM rest" if parts[-1].startswith("rest AS") else ""
     return text(f"WITH {', '.join(parts)} {shown}{rest} ORDER BY 1{order.direction}, 2{order.direction}")
 

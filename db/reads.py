@@ -29,6 +29,9 @@ class Reads:
     """
 
     def __init__(self, engine: AsyncEngine, most: int) -> None:
+        self.most = most
+        self.wanted = 0
+        """Statements that are being run, and those that wait for a connection."""
         self._engine = engine
         self._turns = asyncio.Semaphore(most)
         self._idle: list[Any] = []
@@ -37,14 +40,21 @@ class Reads:
     async def fetch(self, statement: TextClause, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """Return the rows of a statement."""
         sql, names = _compiled(statement)
-        async with self._turns:
-            driver = await self._connection()
-            try:
-                rows: Sequence[Sequence[Any]] = await driver.fetch(sql, *(values[name] for name in names))
-            except BaseException:
-                driver.terminate()  # it may be in the middle of an answer that nobody waits for any more
-                raise
-            self._idle.append(driver)
+        self.wanted += 1
+        try:
+            async with self._turns:
+                return await self._fetch(sql, [values[name] for name in names])
+        finally:
+            self.wanted -= 1
+
+    async def _fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        driver = await self._connection()
+        try:
+            rows: Sequence[Sequence[Any]] = await driver.fetch(sql, *values)
+        except BaseException:
+            driver.terminate()  # it may be in the middle of an answer that nobody waits for any more
+            raise
+        self._idle.append(driver)
         return rows
 
     async def _connection(self) -> Any:

@@ -99,6 +99,11 @@ _ANYTHING_SENT = text("""
 SELECT EXISTS (SELECT FROM shipments WHERE order_id = :order_id AND state IN ('shipped', 'delivered'))
 """)
 
+# The order is locked before its lines, as by everything else that changes both.
+_LOCK_ORDER_OF = text("""
+SELECT FROM orders WHERE id = (SELECT order_id FROM shipments WHERE id = :id) FOR NO KEY UPDATE
+""")
+
 _ABANDON = text("""
 WITH gone AS (
     UPDATE shipments SET state = 'abandoned', code = :code WHERE id = :id AND state = 'preparing' RETURNING id
@@ -214,6 +219,7 @@ async def send(session: AsyncSession, shipment_id: UUID) -> SentShipment | None:
 
 async def abandon(session: AsyncSession, shipment_id: UUID, code: str) -> bool:
     """Put the goods of a shipment back that can not leave. False: it was sent or put back before."""
+    await session.execute(_LOCK_ORDER_OF, {"id": shipment_id})
     return (await session.execute(_ABANDON, {"id": shipment_id, "code": code})).first() is not None
 
 

@@ -18,7 +18,7 @@ _LOCK = text("""
 SELECT o.status, o.payment_status, o.capture_policy, o.currency, o.total_amount, o.captured_amount,
        o.captured_amount - o.refunded_amount - o.refunding_amount AS refundable,
        EXISTS (SELECT FROM shipments s WHERE s.order_id = o.id AND s.state = 'preparing') AS preparing
-FROM orders o WHERE o.id = :order_id FOR UPDATE OF o
+FROM orders o WHERE o.id = :order_id FOR NO KEY UPDATE OF o
 """)
 
 _CANCEL_LINES = text("""

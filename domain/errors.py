@@ -207,6 +207,12 @@ class ShipmentTooLargeError(EverorderError):
     code = "shipment_too_large"
 
 
+class ReturnTooLargeError(EverorderError):
+    """Less of the order was sent, or less of it is not in a return yet, than is to come back."""
+
+    code = "return_too_large"
+
+
 class IllegalStepError(EverorderError):
     """The order's state does not allow this step."""
 

@@ -1,5 +1,6 @@
 """Products as another system's file describes them. Where it is silent (None), what is there stays."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +16,26 @@ LONGEST_ALT = 512
 
 LONGEST_ATTRIBUTE = 5_000
 """Characters of a text attribute."""
+
+MOST_LISTED = 250
+"""Texts of an attribute that is a list."""
+
+LONGEST_LISTED = 255
+"""Characters of each."""
+
+SEPARATOR = ","
+"""Stands between the texts of a list where a file has them in one cell, and so in none of them."""
+
+
+def distinct(values: Iterable[str]) -> tuple[str, ...]:
+    """List texts in the order of their letters: in whichever order they come, the list is the same.
+
+    Of spellings that differ by capitals alone the one that has them first remains.
+    """
+    spelled: dict[str, str] = {}
+    for value in filter(None, (value.strip() for value in values)):
+        spelled[value.lower()] = min(value, spelled.get(value.lower(), value))
+    return tuple(sorted(spelled.values()))
 
 
 class Stated(StrEnum):
@@ -62,8 +83,8 @@ class DescribedVariant:
 class DescribedProduct:
     """A product with its articles in their order.
 
-    `attributes` holds those that the file speaks of; an empty one is to be removed. `category` is a category's slug or
-    name, empty for none.
+    `attributes` holds those that the file speaks of, each a text or a list of them; an empty one is to be removed.
+    `category` is a category's slug or name, empty for none.
     """
 
     line: int
@@ -74,7 +95,7 @@ class DescribedProduct:
     category: str | None = None
     vendor: str | None = None
     options: tuple[str, ...] = ()
-    attributes: tuple[tuple[str, str], ...] = ()
+    attributes: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
     images: tuple[Picture, ...] | None = None
     seo_title: str | None = None
     seo_description: str | None = None

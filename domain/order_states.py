@@ -70,6 +70,9 @@ class EventType(StrEnum):
     REST_CANCELLED = "rest_cancelled"
     CANCELLED = "cancelled"
     REFUNDED = "refunded"
+    RETURN_REQUESTED = "return_requested"
+    RETURN_RECEIVED = "return_received"
+    RETURN_CANCELLED = "return_cancelled"
     OPERATOR_NEEDED = "operator_needed"
     OPERATOR_RESOLVED = "operator_resolved"
 
@@ -123,6 +126,9 @@ CANCELLABLE = frozenset({_S.PENDING, _S.PAYMENT_REQUIRED, _S.PLACED, _S.FULFILLI
 
 REFUNDABLE = frozenset({_S.PLACED, _S.FULFILLING, _S.SHIPPED, _S.DELIVERED, _S.CLOSED})
 """The buyer has paid and the order stands: money may be given back without ending it."""
+
+RETURNABLE = frozenset({_S.FULFILLING, _S.SHIPPED, _S.DELIVERED, _S.CLOSED})
+"""Goods may have left the house, so that they can come back."""
 
 SHIPPED_ONWARD = frozenset({_S.SHIPPED, _S.DELIVERED})
 """A cancellation is only recorded: a return is the way."""

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from alembic import op
 
-_BATCH = 1_000
+_BATCH = 200
+"""Rows of one transaction: whoever edits one of them waits until all are done, a few tenths of a second."""
 _FIRST = UUID(int=0)
 
 
@@ -48,8 +49,18 @@ def validate(table: str, constraint: str) -> None:
 
 
 def in_batches(ids: str) -> Iterator[list[UUID]]:
-    """Go through ids, a thousand at a time. `ids` is a statement of those behind `$1` in their order, `$2` at most."""
-    connection, last = op.get_bind(), _FIRST
-    while batch := list(connection.exec_driver_sql(ids, (last, _BATCH)).scalars()):
+    """Go through ids, some at a time. `ids` is a statement of those behind `$1` in their order, `$2` at most.
+
+    A migration that gave up and is tried again (`db.migrations`) begins behind the last batch that was done.
+    """
+    connection, reached = op.get_bind(), _reached()
+    while batch := list(connection.exec_driver_sql(ids, (reached.get(ids, _FIRST), _BATCH)).scalars()):
         yield batch
-        last = batch[-1]
+        reached[ids] = batch[-1]
+    reached.pop(ids, None)  # another migration may go through the same ids
+
+
+def _reached() -> dict[str, UUID]:
+    """Tell where the batches of each statement are."""
+    config = op.get_context().config
+    return {} if config is None else config.attributes["reached"]

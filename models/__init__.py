@@ -16,7 +16,7 @@ from models.idempotency import IdempotencyKey
 from models.imports import Import, ImportChunk, ImportProduct, ImportRefusal
 from models.installation import Installation
 from models.inventory import Location, MovementReason, Reservation, ReservationState, StockLevel, StockMovement
-from models.listings import KnownWord, ListedPrice, Listing, ProductWords
+from models.listings import KnownWord, ListedPrice, Listing, MovedCategory, ProductDocument, ProductWords
 from models.logins import LoginAllowance, LoginOrigin
 from models.manual_payments import ManualPayment, ManualPaymentState, ManualRefund, ManualRefundState
 from models.notifications import Notification, NotificationState
@@ -40,6 +40,7 @@ from models.pricing import (
 )
 from models.reconciliation import ReconciliationFinding, ReconciliationReport, ReturnedPayment
 from models.refunds import Refund
+from models.returns import Return, ReturnLine
 from models.sessions import RefreshToken, SigningKey, UserSession
 from models.shipments import Shipment, ShipmentLine
 from models.stock_policies import Backorder, StockAlert, StockPolicy
@@ -74,6 +75,7 @@ __all__ = [
     "ManualPaymentState",
     "ManualRefund",
     "ManualRefundState",
+    "MovedCategory",
     "MovementReason",
     "Notification",
     "NotificationPreference",
@@ -90,6 +92,7 @@ __all__ = [
     "PriceChange",
     "PriceRuleChange",
     "Product",
+    "ProductDocument",
     "ProductStatus",
     "ProductWords",
     "Promotion",
@@ -102,6 +105,8 @@ __all__ = [
     "Refund",
     "Reservation",
     "ReservationState",
+    "Return",
+    "ReturnLine",
     "ReturnedPayment",
     "RuleAction",
     "RuleKind",

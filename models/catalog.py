@@ -27,6 +27,8 @@ class AttributeType(StrEnum):
     TEXT = "text"
     NUMBER = "number"
     BOOLEAN = "boolean"
+    LIST = "list"
+    """One or several different texts, in the order of their letters."""
 
 
 def _json(empty: type[list[Any]] | type[dict[str, Any]]) -> Any:

@@ -31,6 +31,7 @@ class MovementReason(StrEnum):
     TRANSFER = "transfer"
     BACKORDER = "backorder"
     """Sold before it was there, and taken when it came."""
+    RETURN = "return"
 
 
 class Location(SQLModel, table=True):
@@ -48,6 +49,7 @@ class Location(SQLModel, table=True):
         default_factory=list, sa_type=ARRAY(Text), nullable=False, sa_column_kwargs={"server_default": text("'{}'")}
     )
     active: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
     created_at: datetime = moment()
 
 
@@ -83,7 +85,7 @@ class StockMovement(SQLModel, table=True):
             "location",
             "reason",
             unique=True,
-            postgresql_where=text("order_id IS NOT NULL AND reason <> 'backorder'"),
+            postgresql_where=text("order_id IS NOT NULL AND reason NOT IN ('backorder', 'return')"),
         ),
     )
 

@@ -5,8 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, Index, Text, desc, text
-from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
+
+from models.columns import moment
 
 EVERYTHING = UUID(int=0)
 """Stands for the category above all others."""
@@ -86,6 +88,38 @@ class ListedPrice(SQLModel, table=True):
     price: int = Field(sa_type=BigInteger)
     traits: int = _traits()
     sold_out: bool = _sold_out()
+
+
+class ProductDocument(SQLModel, table=True):
+    """What a list shows of an active product, as JSON but for its end: `head` and, for each of `skus`, `variants`.
+
+    The slug of its category and what is available are put behind them when it is listed (`db/product_documents.py`).
+    """
+
+    __tablename__ = "product_documents"
+
+    product_id: UUID = Field(primary_key=True, foreign_key="products.id", ondelete="CASCADE")
+    category_id: UUID | None
+    head: str = Field(sa_type=Text)
+    skus: list[str] = Field(sa_type=ARRAY(Text), nullable=False)
+    variants: list[str] = Field(sa_type=ARRAY(Text), nullable=False)
+
+
+class MovedCategory(SQLModel, table=True):
+    """A category that was moved with more products than are listed anew at once: lists follow it, in `newest` order.
+
+    `last_created_at` and `last_id` are of the last product that is listed where it belongs. Until it is its turn, each
+    product is listed where the category was.
+    """
+
+    __tablename__ = "moved_categories"
+
+    category_id: UUID = Field(primary_key=True, foreign_key="categories.id", ondelete="CASCADE")
+    moved_at: datetime = moment()
+    last_created_at: datetime = Field(
+        sa_type=DateTime(timezone=True), nullable=False, sa_column_kwargs={"server_default": text("'infinity'")}
+    )
+    last_id: UUID = Field(sa_column_kwargs={"server_default": text("'ffffffff-ffff-ffff-ffff-ffffffffffff'")})
 
 
 class ProductWords(SQLModel, table=True):

@@ -42,6 +42,7 @@ class Notification(SQLModel, table=True):
             "sweep_at",
             postgresql_where=text("order_id IS NULL AND state IN ('pending', 'sending')"),
         ),
+        Index("notifications_undelivered", "created_at", postgresql_where=text("state IN ('pending', 'sending')")),
     )
 
     id: UUID = identifier()

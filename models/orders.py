@@ -115,6 +115,9 @@ class OrderLine(SQLModel, table=True):
             name="order_lines_shipped",
         ),
         CheckConstraint(
+            "0 <= returned_quantity AND returned_quantity <= shipped_quantity", name="order_lines_returned"
+        ),
+        CheckConstraint(
             "0 <= discount_amount AND discount_amount <= total_amount AND 0 <= tax_amount AND 0 <= tax_included_amount",
             name="order_lines_parts",
         ),
@@ -129,6 +132,7 @@ class OrderLine(SQLModel, table=True):
     quantity: int = Field(sa_type=BigInteger)
     shipped_quantity: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
     cancelled_quantity: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
+    returned_quantity: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
     unit_price_amount: int = Field(sa_type=BigInteger)
     total_amount: int = Field(sa_type=BigInteger)
     discount_amount: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})

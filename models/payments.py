@@ -41,6 +41,7 @@ class PaymentOperation(SQLModel, table=True):
             "client_secret IS NULL OR state = 'action_required'", name="payment_operations_secret_is_short_lived"
         ),
         Index("payment_operations_keeping", "key", postgresql_where=text("keeps_method")),
+        Index("payment_operations_started", "created_at", postgresql_where=text("state = 'started'")),
     )
 
     key: str = Field(sa_type=Text, primary_key=True)

@@ -16,7 +16,8 @@ class StockPolicy(SQLModel, table=True):
     """How much more of a SKU may be sold than there is, and how little of it is little.
 
     `backordered` counts what orders wait for. Whoever holds stock of a SKU with a policy, frees it, receives it or
-    lets orders wait for it locks this row first: that is what keeps those who wait in their order.
+    lets orders wait for it locks this row first: that is what keeps those who wait in their order. `version` grows with
+    what is decided, and not with what is sold.
     """
 
     __tablename__ = "stock_policies"
@@ -32,6 +33,7 @@ class StockPolicy(SQLModel, table=True):
     backorder_limit: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs=_ZERO)
     backordered: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs=_ZERO)
     low_stock_at: int | None = Field(default=None, sa_type=BigInteger)
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
 
 
 class Backorder(SQLModel, table=True):

@@ -109,6 +109,15 @@ class Settings(BaseSettings):
     login_tries_address: int = Field(
         default=100, ge=1, le=1_000_000, description="Log-ins at once from one address; one a second more."
     )
+    event_streams: int = Field(
+        default=1_000, ge=0, le=100_000, description="Streams of orders' events that an API process keeps open at most."
+    )
+    event_stream_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        le=3_600,
+        description="Seconds after which such a stream ends; whoever comes back misses nothing.",
+    )
     idempotency_lock: float = Field(
         default=30.0,
         gt=0,
@@ -240,6 +249,16 @@ class Settings(BaseSettings):
         description="Folder of a local mail server, shown at `/dev/mailbox`. Empty outside development.",
     )
 
+    metrics_token: str = Field(
+        default="",
+        description="Bearer token that `GET /metrics` of an API process asks for. Empty: it tells everybody who can "
+        "reach the process, which the gateway does for nobody.",
+    )
+    metrics_address: str = Field(
+        default="",
+        description="Address (a number, no name) and port at which a worker tells its metrics, as `0.0.0.0:9464`; each "
+        "worker of a machine needs its own. Empty: it tells none.",
+    )
     log_level: str = Field(default="INFO", description="Least severity that is logged.")
     log_json: bool = Field(default=False, description="Log one JSON object a line rather than readable text.")
 

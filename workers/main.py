@@ -11,6 +11,7 @@ from datetime import timedelta
 import structlog
 import uvloop
 from temporalio.client import Client
+from temporalio.runtime import Runtime
 
 from clients.connection import connect
 from contracts.queues import TaskQueue
@@ -22,12 +23,13 @@ from providers.shopify.products import ProductFile
 from providers.smtp import SmtpMailer
 from settings import Settings, get_settings
 from settings.logs import configure_logs
+from workers.metrics import open_runtime
 from workers.providers import open_providers, open_sms
 from workers.signs_of_life import Vitals
 from workers.watch import give_up, watching, watching_loop
 from workers.wiring import WORK, QueueWork, Resources, WorkOf, create_worker
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 _RECONNECT = 0.25
 
@@ -48,7 +50,7 @@ async def _run(work: Mapping[str, WorkOf], settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    client = await _connect(settings, stop)
+    client = await _connect(settings, stop, open_runtime(settings))
     if client is None:
         return
     async with open_resources(settings, client) as resources, AsyncExitStack() as stack:
@@ -74,12 +76,12 @@ async def _working(client: Client, queue: str, work: QueueWork, patience: float)
         yield
 
 
-async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
+async def _connect(settings: Settings, stop: asyncio.Event, runtime: Runtime | None) -> Client | None:
     """Wait for Temporal as long as it takes; None when told to stop meanwhile."""
     identity = f"everorder@{socket.gethostname()}:{os.getpid()}"
     while not stop.is_set():
         try:
-            return await connect(settings, identity=identity)
+            return await connect(settings, identity=identity, runtime=runtime)
         except RuntimeError:
             log.warning("temporal_unreachable", address=settings.temporal_address)
             await asyncio.sleep(_RECONNECT)

@@ -16,7 +16,7 @@ from temporalio.worker import (
 from contracts.request_ids import request_id_of
 from workflows.request_ids import RequestIdInbound
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class RequestIds(Interceptor):

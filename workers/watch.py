@@ -21,7 +21,7 @@ from clients.backlogs import ACTIVITY_TASKS, WORKFLOW_TASKS, Backlog, backlog
 from workers.signs_of_life import Pulse, Vitals
 from workers.wiring import QueueWork
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 Looks = Callable[[], Awaitable[Backlog | None]]
 """Tells what waits for a worker; None where nobody knows."""

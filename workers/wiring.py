@@ -16,6 +16,7 @@ from activities.forgetting_buyers import BuyerChores
 from activities.idempotency import IdempotencyChores
 from activities.imports import ImportActivities, ImportChores, Opens
 from activities.messages import MessageActivities
+from activities.moved_categories import MovedCategoryChores
 from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
 from activities.payments import PaymentActivities
@@ -25,6 +26,7 @@ from activities.reauthorisations import ReauthorisationActivities
 from activities.reconciliation.chores import Patience, ReconciliationChores
 from activities.refunds import RefundActivities
 from activities.retention import Retention
+from activities.returns import ReturnActivities
 from activities.shipments import ShipmentActivities
 from activities.stock_alerts import StockAlertChores
 from activities.sweeps import Sweeps
@@ -37,6 +39,7 @@ from clients.payment_events import PaymentEventDesk
 from clients.standings import OrderStandings
 from contracts.queues import TaskQueue
 from db.engine import Sessions
+from workers.metrics import Failures
 from workers.request_ids import RequestIds
 from workers.runner import WORKFLOW_RUNNER
 from workers.signs_of_life import SignsOfLife, Vitals
@@ -95,6 +98,7 @@ def order_work(resources: Resources) -> QueueWork:
     orders = OrderActivities(resources.sessions)
     refunds = RefundActivities(resources.sessions, resources.payments)
     shipments = ShipmentActivities(resources.sessions, resources.close_after)
+    returns = ReturnActivities(resources.sessions)
     reauthorisations = ReauthorisationActivities(resources.sessions, resources.payments)
     steps: list[Callable[..., Any]] = [
         orders.open,
@@ -121,6 +125,7 @@ def order_work(resources: Resources) -> QueueWork:
         shipments.deliver,
         shipments.cancel_rest,
         reauthorisations.note,
+        returns.take_back,
     ]
     return QueueWork(activities=steps, workflows=[OrderWorkflow], slots=100, local=True)
 
@@ -185,6 +190,7 @@ def maintenance_work(resources: Resources) -> QueueWork:
         imports.forget,
         AccountChores(resources.sessions).expire,
         AvailabilityChores(resources.sessions).note,
+        MovedCategoryChores(resources.sessions).relist,
         stock_alerts.tell,
         BuyerChores(resources.sessions, resources.payments).forget,
         reconciliation.latest,
@@ -243,7 +249,7 @@ def create_worker(
             workflows=work.workflows,
             activities=work.activities,
             workflow_runner=runner,
-            interceptors=[RequestIds(), WellFormedMessages(), SignsOfLife(vitals.workflow_tasks)],
+            interceptors=[RequestIds(), WellFormedMessages(), Failures(), SignsOfLife(vitals.workflow_tasks)],
             on_fatal_error=on_failure,
             no_remote_activities=True,
             max_concurrent_local_activities=work.slots,
@@ -257,7 +263,7 @@ def create_worker(
         workflows=work.workflows,
         activities=work.activities,
         workflow_runner=runner,
-        interceptors=[RequestIds(), WellFormedMessages(), SignsOfLife(vitals.activities)],
+        interceptors=[RequestIds(), WellFormedMessages(), Failures(), SignsOfLife(vitals.activities)],
         on_fatal_error=on_failure,
         max_concurrent_activities=work.slots,
         graceful_shutdown_timeout=_GRACE,

@@ -87,7 +87,9 @@ class Fulfilment:
 
     async def _close(self) -> None:
         request = AdvanceOrder(self._progress.start.order_id, EventType.CLOSED, "system")
-        await self._progress.surely_record(OrderActivities.advance, request, "Nothing came back: close the order")
+        await self._progress.surely_record(
+            OrderActivities.advance, request, "The time for returns has ended: close the order"
+        )
 
     async def _take_share_and_send(self, shipment: PendingShipment) -> bool:
         order_id = self._progress.start.order_id

@@ -29,12 +29,14 @@ class Messages:
         """Tell whether no message is under way."""
         return all(delivery.done() for delivery in self._deliveries.values())
 
-    async def finish(self, *, owed: bool) -> None:
-        """Wait until everything is delivered or given up; what is owed no more is given up at once."""
-        for delivery in self._deliveries.values():
-            if not owed:
-                delivery.cancel()
+    async def finish(self) -> None:
+        """Wait until everything is delivered or given up."""
         await asyncio.gather(*self._deliveries.values(), return_exceptions=True)
+
+    def give_up(self) -> None:
+        """Give up what is not delivered yet: it is owed no more."""
+        for delivery in self._deliveries.values():
+            delivery.cancel()
 
     async def _deliver(self, message: UUID) -> None:
         try:

@@ -18,13 +18,14 @@ from contracts.orders import (
     Pay,
     PaymentEvent,
     PlaceOrder,
+    ReceiveReturn,
     Refund,
     Resolve,
     Ship,
     TimelineEntry,
 )
 from domain.card_numbers import holds_card_number
-from domain.order_states import CANCELLABLE, ENDED, REFUNDABLE, SHIPPED_ONWARD, UNPAID, OrderStatus
+from domain.order_states import CANCELLABLE, ENDED, REFUNDABLE, RETURNABLE, SHIPPED_ONWARD, UNPAID, OrderStatus
 from workflows.alarms import Alarm, first_of
 from workflows.cancelling import Cancelling, CancelRequestedError
 from workflows.commands import Commands
@@ -34,8 +35,10 @@ from workflows.progress import OvertakenError, Progress
 from workflows.reauthorisation import Reauthorisation
 from workflows.refunds import Refunds
 
-Command = Pay | Ship | MarkDelivered | Refund | Resolve | Cancel
+Command = Pay | Ship | MarkDelivered | Refund | ReceiveReturn | Resolve | Cancel
 _PLAINLY = Cancel()
+_OBEYS_WHILE_TELLING = "obeys-while-telling"
+"""Runs that began before waited for their last messages only, and left what was asked meanwhile undone."""
 
 
 @workflow.defn(name="OrderWorkflow")
@@ -61,7 +64,7 @@ class OrderWorkflow:
         self._over = False
         self._overtaken = False
         self._refunding = 0
-        """How many wait for a refund: an order that is over, and was begun again for it, ends after them."""
+        """How many wait for a refund, a return or a decision: an order begun again for it when over ends after them."""
 
     # The story ------------------------------------------------------------------------------------------------------
 
@@ -105,9 +108,10 @@ class OrderWorkflow:
         if progress.known.letting_go:
             await self._fulfilment.let_go_rest()
         await self._payment.collect()
-        while not self._ended():
-            await self._next_command()
-        await progress.messages.finish(owed=not progress.stands(OrderStatus.CANCELLED))
+        await self._obey_to_the_end()
+        if progress.stands(OrderStatus.CANCELLED):
+            progress.messages.give_up()
+        await self._finish_messages()
         return progress.outcome()
 
     async def _open_or_refuse(self) -> None:
@@ -129,7 +133,22 @@ class OrderWorkflow:
         progress.messages.send(progress.known.messages)
         self._refunds.follow()
 
+    async def _finish_messages(self) -> None:
+        """Wait until the buyer is told everything, and do what is asked of the order meanwhile."""
+        messages = self._progress.messages
+        while not (messages.all_told and self._ended()):
+            await workflow.wait_condition(lambda: messages.all_told or not self._ended())
+            if not self._ended() and not workflow.patched(_OBEYS_WHILE_TELLING):
+                break
+            await self._obey_to_the_end()
+        await messages.finish()
+
     # Commands, one at a time ----------------------------------------------------------------------------------------
+
+    async def _obey_to_the_end(self) -> None:
+        """Do what is asked of the order until it is over."""
+        while not self._ended():
+            await self._next_command()
 
     async def _next_command(self) -> None:
         """Wait for a command, a request to cancel, the end of a refund or the next alarm, and do what it says."""
@@ -194,6 +213,8 @@ class OrderWorkflow:
                 await self._cancel_rest(command)
             case Refund():
                 await self._refunds.begin(command, command.refund_id or workflow.uuid4())
+            case ReceiveReturn():
+                await self._refunds.take_back(command)
             case Resolve():
                 await self._resolve(command)
 
@@ -325,18 +346,31 @@ class OrderWorkflow:
             self._refunding -= 1
 
     @workflow.update
+    async def receive_return(self, arrived: ReceiveReturn) -> OrderOutcome:
+        """Take back the goods of a return that have arrived; nobody waits here for their money.
+
+        An order that was closed is begun again for it.
+        """
+        self._refunding += 1
+        try:
+            await self._known_or_over()
+            self._progress.require("Taking goods back is", *RETURNABLE)
+            return await self._in_turn(arrived)
+        finally:
+            self._refunding -= 1
+
+    @workflow.update
     async def resolve(self, decision: Resolve) -> OrderOutcome:
-        """Decide about an order that needs an operator: `retry`, `skip` or `refund`."""
-        await self._known_or_over()
-        progress, standstill = self._progress, self._progress.standstill
-        if not progress.known.needs_operator:
-            raise refusal("illegal_transition", "The order does not need an operator.")
-        await workflow.wait_condition(lambda: standstill.waiting or self._checked_out or self._over)
-        if not standstill.waiting:
-            return await self._in_turn(decision)
-        standstill.decide(decision)
-        await workflow.wait_condition(lambda: not progress.known.needs_operator or self._over)
-        return progress.outcome()
+        """Decide about an order that needs an operator: `retry`, `skip` or `refund`.
+
+        An order that is over is begun again for it.
+        """
+        self._refunding += 1
+        try:
+            await self._known_or_over()
+            return await self._decided(decision)
+        finally:
+            self._refunding -= 1
 
     @workflow.query
     def status(self) -> OrderOutcome:
@@ -347,6 +381,18 @@ class OrderWorkflow:
     def timeline(self) -> list[TimelineEntry]:
         """Tell what has happened in this run, oldest first; PostgreSQL has the whole timeline."""
         return self._progress.story.timeline
+
+    async def _decided(self, decision: Resolve) -> OrderOutcome:
+        """Let the step that waits for an operator go on; where none waits, the decision has its turn as a command."""
+        progress, standstill = self._progress, self._progress.standstill
+        if not progress.known.needs_operator:
+            raise refusal("illegal_transition", "The order does not need an operator.")
+        await workflow.wait_condition(lambda: standstill.waiting or self._checked_out or self._over)
+        if not standstill.waiting:
+            return await self._in_turn(decision)
+        standstill.decide(decision)
+        await workflow.wait_condition(lambda: not progress.known.needs_operator or self._over)
+        return progress.outcome()
 
     async def _known_or_over(self) -> None:
         await workflow.wait_condition(lambda: self._progress.order is not None or self._over)

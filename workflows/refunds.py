@@ -9,8 +9,9 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from contracts.failures import refusal_code
-from contracts.orders import Refund
+from contracts.orders import ReceiveReturn, Refund
 from contracts.refunds import BeginRefund, RefundActivities, RefundStep
+from contracts.returns import ReturnActivities, TakeBack
 from domain.money import Money
 from domain.refunds import RefundStatus
 from workflows.options import provider_call
@@ -49,6 +50,23 @@ class Refunds:
             limit=refund.limit,
         )
         await self._progress.record(RefundActivities.begin, request, f"Refund {amount or 'all that is left'}")
+        self.follow()
+
+    async def take_back(self, arrived: ReceiveReturn) -> None:
+        """Note goods that have come back, and begin to give back what was paid for them.
+
+        Raises:
+            ApplicationError: it is not possible; nothing was noted.
+        """
+        request = TakeBack(
+            order_id=self._progress.start.order_id,
+            return_id=arrived.return_id,
+            actor=arrived.actor,
+            lines=arrived.lines,
+            location=arrived.location,
+            refund=arrived.refund,
+        )
+        await self._progress.record(ReturnActivities.take_back, request, "Take goods back that have arrived")
         self.follow()
 
     def follow(self) -> None:

@@ -20,7 +20,7 @@ from domain.provider_payments import ProviderPayment, ProviderRefusedError, Prov
 from domain.reconciliation import FindingKind
 from models.reconciliation import FindingAction
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 _REFUSALS = (
     ApplicationError,

@@ -3,6 +3,7 @@
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from api.metrics.requests import RequestMetrics
 from api.middleware.body_limit import BodyLimit, UploadLimit
 from api.middleware.head import Head
 from api.middleware.known_host import KnownHost
@@ -16,14 +17,14 @@ from settings import Settings
 _EXPOSED = ("X-Request-ID", "Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotent-Replayed")
 
 
-def front_door(settings: Settings, limits: RateLimits) -> list[Middleware]:
+def front_door(settings: Settings, limits: RateLimits, metrics: RequestMetrics) -> list[Middleware]:
     """List the layers in their order: each answer bears what stands before it here."""
     return [
-        Middleware(RequestIdentity),
+        Middleware(RequestIdentity, metrics=metrics),
         Middleware(SecurityHeaders, hsts_seconds=settings.hsts_seconds),
         Middleware(KnownHost, hosts=_listed(settings.allowed_hosts)),
         *_cors(settings),
-        Middleware(RateLimit, limits=limits, trusted_proxies=settings.trusted_proxies),
+        Middleware(RateLimit, limits=limits, trusted_proxies=settings.trusted_proxies, metrics=metrics),
         Middleware(TimeLimit, seconds=settings.request_timeout),
         Middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_file_bytes=settings.max_import_bytes),
         Middleware(UploadLimit, seconds=settings.upload_timeout),
@@ -46,6 +47,7 @@ def _cors(settings: Settings) -> list[Middleware]:
                 "Authorization",
                 "Content-Type",
                 "Idempotency-Key",
+                "Last-Event-ID",
                 "Prefer",
                 "X-Cart-Token",
                 "X-Request-ID",

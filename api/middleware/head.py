@@ -16,9 +16,10 @@ class Head:
             return
 
         async def send_without_body(message: Message) -> None:
-            if message["type"] == "http.response.body":
-                message = {**message, "body": b""}
-            await send(message)
+            # With its head an answer is whole: a stream is told so, rather than kept open for nobody.
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body", "body": b""})
 
         as_get = {**scope, "method": "GET"}
         try:

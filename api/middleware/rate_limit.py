@@ -6,6 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.client_address import client_address, household, networks
 from api.deps import caller_of
+from api.metrics.requests import RequestMetrics
 from api.problems import problem
 from api.rate_limits import CallerClass, RateLimits, RouteClass, Standing, route_class
 from domain.errors import UnauthenticatedError
@@ -15,8 +16,9 @@ from domain.roles import Role
 class RateLimit:
     """Refuses with 429 before a body is read or anything is looked up."""
 
-    def __init__(self, app: ASGIApp, limits: RateLimits, trusted_proxies: str) -> None:
+    def __init__(self, app: ASGIApp, limits: RateLimits, trusted_proxies: str, metrics: RequestMetrics) -> None:
         self._app = app
+        self._metrics = metrics
         self._limits = limits
         self._trusted = networks(trusted_proxies)
 
@@ -33,6 +35,7 @@ class RateLimit:
             await send(message)
 
         if standing.refused:
+            self._metrics.limited(standing.policy)
             answer = problem(Request(scope), "rate_limited", "")
             answer.headers["Retry-After"] = str(standing.reset)
             await answer(scope, receive, send_with_standing)

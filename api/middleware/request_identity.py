@@ -9,18 +9,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from api.errors import failed
+from api.metrics.requests import RequestMetrics
 from api.rate_limits import is_upkeep
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 _ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 
 class RequestIdentity:
-    """Gives every request an id (`X-Request-ID`: the caller's, when it is harmless), which its logs and answer bear."""
+    """Gives every request an id (`X-Request-ID`: the caller's, when it is harmless), which its logs and answer bear.
 
-    def __init__(self, app: ASGIApp) -> None:
+    What came of it is logged and counted here.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; an error that nobody else answered becomes a 500."""
@@ -30,7 +35,8 @@ class RequestIdentity:
         request_id = _request_id(scope)
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
         began = perf_counter()
-        status = None
+        self._metrics.in_flight += 1
+        status: int | None = None
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -46,7 +52,10 @@ class RequestIdentity:
                 raise
             await failed(Request(scope), error)(scope, receive, send_with_id)
         finally:
-            _tell(scope, status, perf_counter() - began)
+            seconds = perf_counter() - began
+            self._metrics.in_flight -= 1
+            self._metrics.answered(scope, status, seconds)
+            _tell(scope, status, seconds)
 
 
 def _tell(scope: Scope, status: int | None, seconds: float) -> None:

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class TimeLimit:

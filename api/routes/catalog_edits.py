@@ -1,5 +1,6 @@
 """Editing products, variants, prices, categories and attributes: for staff, each edit for the version that was read."""
 
+from collections.abc import Iterable
 from typing import Annotated
 from uuid import UUID
 
@@ -33,6 +34,7 @@ from api.schemas.fields import Currency, Sku
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
 from api.security import Caller, Scope
 from db import attributes, catalog, catalog_edits, categories
+from db.catalog_edits import Touched
 from db.categories import CategoryContent, UnknownParentError
 from domain.errors import NotFoundError
 from domain.money import Money
@@ -65,6 +67,11 @@ async def change_product(
     touched = await catalog_edits.touch(session, product_id, version)
     columns = body.columns() | await _checked(session, body)
     await catalog_edits.change(session, product_id, touched, columns)
+    if body.options is not None or body.variant_options is not None:
+        await _change_options(session, product_id, body, touched)
+    if body.variant_order is not None:
+        await _require_variants(session, product_id, body.variant_order, "variant_order")
+        await catalog_edits.order_variants(session, product_id, body.variant_order)
     return await _shown(session, product_id, response)
 
 
@@ -168,7 +175,7 @@ async def list_price_changes(
 @router.post("/categories", status_code=201, responses=_ON_CREATE)
 async def create_category(body: NewCategory, response: Response, session: Write, _editor: _Editor) -> Category:
     """Add a category."""
-    await categories.one_at_a_time(session)
+    await categories.keep_still(session)
     try:
         await categories.create(session, CategoryContent(body.slug, body.name, body.parent))
     except UnknownParentError:
@@ -195,11 +202,11 @@ async def change_category(
     return await _category(session, wanted.slug, response)
 
 
-@router.delete("/categories/{slug}", status_code=204, responses=problems(401, 403, 404, 409))
-async def remove_category(slug: Slug, session: Write, _editor: _Editor) -> None:
+@router.delete("/categories/{slug}", status_code=204, responses=problems(401, 403, 404, "in_use", 412, 428))
+async def remove_category(slug: Slug, session: Write, _editor: _Editor, version: IfMatch) -> None:
     """Remove a category that holds neither products nor other categories, and that no promotion is about."""
     await categories.one_at_a_time(session)
-    await categories.remove(session, slug)
+    await categories.remove(session, slug, version)
 
 
 @router.get("/attributes", dependencies=[PUBLIC], responses=problems())
@@ -228,24 +235,39 @@ async def _checked(session: AsyncSession, body: ProductFields) -> dict[str, UUID
         InvalidRequestError: there is no such category or attribute, or a value is of another type.
     """
     if body.attributes:
-        known = {attribute.name: attribute.type for attribute in await attributes.every(session)}
+        known = await attributes.used(session, body.attributes)
         for name, message in attributes.mistakes(known, body.attributes):
             raise InvalidRequestError(message, "body", "attributes", name)
     if "category" not in body.model_fields_set:
         return {}
     if body.category is None:
         return {"category_id": None}
+    await categories.keep_still(session)
     found = await categories.find(session, body.category)
     if found is None:
         raise InvalidRequestError("There is no such category", "body", "category")
     return {"category_id": found.id}
 
 
-def _require_options(names: tuple[str, ...], options: dict[str, str]) -> None:
+async def _change_options(session: AsyncSession, product: UUID, body: ProductChanges, touched: Touched) -> None:
+    """Give a touched product other options, and each of its variants a value for each of them."""
+    names = touched.options if body.options is None else tuple(body.options)
+    values = body.variant_options or {}
+    await _require_variants(session, product, values, "variant_options")
+    _require_options(names, *values.values(), field="variant_options")
+    await catalog_edits.change_options(session, product, names, values)
+
+
+async def _require_variants(session: AsyncSession, product: UUID, named: Iterable[str], field: str) -> None:
+    if set(named) != set(await catalog_edits.skus(session, product)):
+        raise InvalidRequestError("Each variant of the product should be named, and no other", "body", field)
+
+
+def _require_options(names: tuple[str, ...], *options: dict[str, str], field: str = "options") -> None:
     try:
-        require_options(names, [options])
+        require_options(names, options)
     except PydanticCustomError as mistake:
-        raise InvalidRequestError(mistake.message(), "body", "options") from None
+        raise InvalidRequestError(mistake.message(), "body", field) from None
 
 
 def _no_parent() -> InvalidRequestError:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import outcomes
 from api.access import own_cart
-from api.deps import Owns, Resources, ResourcesDep
+from api.deps import MetricsDep, Owns, Resources, ResourcesDep
 from api.errors import ProblemError
 from api.idempotency import IdempotentRoute
 from api.openapi import problems
@@ -46,7 +46,14 @@ _LOOK_AGAIN = {"stale_checkout", "cart_checked_out"}
     responses=_ON_CHECKOUT | {202: {"model": AcceptedOrder}},
 )
 async def check_out(
-    *, cart_id: UUID, body: Checkout, response: Response, resources: ResourcesDep, caller: _Buyer, wait: Wait
+    *,
+    cart_id: UUID,
+    body: Checkout,
+    response: Response,
+    resources: ResourcesDep,
+    metrics: MetricsDep,
+    caller: _Buyer,
+    wait: Wait,
 ) -> Order | AcceptedOrder:
     """Make a cart an order. Asked again, also at the same time, it answers with the same order."""
     async with resources.statements() as session:
@@ -58,9 +65,10 @@ async def check_out(
                 return outcomes.standing(order)
         require_offered(resources.settings, body.payment_method.token)
         await _require_ready(session, cart, body.payment_method.token)
-    outcome = await _place(resources, _request(cart, body, resources.settings), wait)
-    async with resources.statements() as session:
-        return await outcomes.placed(session, response, outcome)
+    with metrics.checkouts.counted(response):
+        outcome = await _place(resources, _request(cart, body, resources.settings), wait)
+        async with resources.statements() as session:
+            return await outcomes.placed(session, response, outcome)
 
 
 def _require_currency(cart: CartRow, body: Checkout) -> None:

@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.audience import PUBLIC
 from api.deps import CallerDep, Needs, Read, Write
 from api.errors import InvalidRequestError
+from api.etags import IfMatch, tagged
 from api.idempotency import IdempotentRoute
 from api.openapi import problems
 from api.schemas.fields import Sku, Storable
@@ -26,6 +27,7 @@ from api.schemas.inventory import (
     StockAtLocation,
     StockMovement,
     StockPolicy,
+    StockPolicyChoice,
     Transfer,
 )
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, cut, decode, encode
@@ -88,15 +90,22 @@ async def list_stock_movements(
     )
 
 
-@router.put("/stock/{sku:path}/policy", responses=problems(401, 403, 404, 413))
-async def decide_stock_policy(sku: Sku, body: StockPolicy, session: Write, _: _Writer) -> StockPolicy:
+@router.get("/stock/{sku:path}/policy", responses=problems(401, 403, 404))
+async def get_stock_policy(sku: Sku, response: Response, session: Read, _: _Reader) -> StockPolicy:
+    """Show what is decided about the stock of a SKU."""
+    return tagged(StockPolicy.model_validate(await stock_policies.find(session, sku)), response)
+
+
+@router.put("/stock/{sku:path}/policy", responses=problems(401, 403, 404, 412, 413, 428))
+async def decide_stock_policy(
+    *, sku: Sku, body: StockPolicyChoice, response: Response, session: Write, _: _Writer, version: IfMatch
+) -> StockPolicy:
     """Decide how much more of a SKU may be sold than there is, and how little of it is little.
 
     A limit below what orders wait for takes nothing from them: it stops further ones.
     """
-    if not await stock_policies.decide(session, sku, body.backorder_limit, body.low_stock_at):
-        raise NotFoundError("no such SKU")
-    return body
+    decided = await stock_policies.decide(session, sku, body.backorder_limit, body.low_stock_at, version)
+    return tagged(StockPolicy.model_validate(decided), response)
 
 
 @router.get("/stock/alerts", responses=problems(401, 403))
@@ -134,23 +143,30 @@ async def list_locations(
 
 
 @router.post("/locations", status_code=201, responses=problems(401, 403, 409, 413))
-async def add_location(body: NewLocation, session: Write, _: _Writer) -> Location:
+async def add_location(body: NewLocation, response: Response, session: Write, _: _Writer) -> Location:
     """Add a place that holds stock."""
     new = LocationRow(body.code, body.name, body.priority, body.countries, body.active)
     added = await locations.add(session, new)
     if added is None:
         raise ConflictError("there is a location with this code")
-    return Location.model_validate(added)
+    response.headers["Location"] = f"/v1/locations/{added.code}"
+    return tagged(Location.model_validate(added), response)
 
 
-@router.patch("/locations/{code}", responses=problems(401, 403, 404, 413))
-async def change_location(code: LocationCode, body: LocationEdit, session: Write, _: _Writer) -> Location:
+@router.get("/locations/{code}", responses=problems(401, 403, 404))
+async def get_location(code: LocationCode, response: Response, session: Read, _: _Reader) -> Location:
+    """Show a place that holds stock."""
+    return tagged(Location.model_validate(await locations.find(session, code)), response)
+
+
+@router.patch("/locations/{code}", responses=problems(401, 403, 404, 412, 413, 428))
+async def change_location(
+    *, code: LocationCode, body: LocationEdit, response: Response, session: Write, _: _Writer, version: IfMatch
+) -> Location:
     """Change a place. What orders hold there stays held, whether it still sells or not."""
     change = LocationChange(body.name, body.priority, body.countries, body.active)
-    changed = await locations.change(session, code, change)
-    if changed is None:
-        raise NotFoundError("no such location")
-    return Location.model_validate(changed)
+    changed = await locations.change(session, code, change, version)
+    return tagged(Location.model_validate(changed), response)
 
 
 async def _require(session: AsyncSession, sku: str, location: str, name: str = "location") -> None:

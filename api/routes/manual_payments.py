@@ -26,7 +26,7 @@ _Cashier = Annotated[Caller, Depends(Needs(Scope.PAYMENTS_CONFIRM))]
 _POSITION = TypeAdapter(tuple[datetime, UUID])
 _ON_CONFIRMATION = problems(401, 403, 404, "amount_mismatch", "receipt_used", "illegal_transition")
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 @router.post("/orders/{order_id}/payments/confirm", status_code=201, responses=_ON_CONFIRMATION)

@@ -16,7 +16,7 @@ from domain.errors import NotFoundError
 
 router = APIRouter(prefix="/v1/webhooks", tags=["payments"], dependencies=[PUBLIC])
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 

@@ -7,7 +7,16 @@ from pydantic import AfterValidator, AnyHttpUrl, Field, StringConstraints, model
 from pydantic_core import PydanticCustomError
 
 from api.schemas.fields import Amount, Currency, Input, Line, ShortLine, Sku, text
-from domain.merchandise import LONGEST_ALT, LONGEST_ATTRIBUTE, MOST_IMAGES, MOST_VARIANTS
+from domain.merchandise import (
+    LONGEST_ALT,
+    LONGEST_ATTRIBUTE,
+    LONGEST_LISTED,
+    MOST_IMAGES,
+    MOST_LISTED,
+    MOST_VARIANTS,
+    SEPARATOR,
+    distinct,
+)
 from models.catalog import AttributeType, ProductStatus
 
 _MOST_OPTIONS = 3
@@ -30,7 +39,15 @@ _Seo = Annotated[str, text(500, least=0)]
 _MaybeLine = Annotated[str, text(200, least=0)]
 _Weight = Annotated[int, Field(strict=True, ge=0, le=_HEAVIEST, description="In grams.")]
 _AttributeText = Annotated[str, text(LONGEST_ATTRIBUTE)]
-_Attributes = Annotated[dict[AttributeName, bool | float | int | _AttributeText], Field(max_length=_MOST_ATTRIBUTES)]
+_Listed = Annotated[str, text(LONGEST_LISTED), Field(pattern=f"^[^{SEPARATOR}]*$")]
+_AttributeTexts = Annotated[
+    list[_Listed],
+    Field(min_length=1, max_length=MOST_LISTED, description="Kept in the order of their letters, each once."),
+    AfterValidator(lambda values: list(distinct(values))),
+]
+_Attributes = Annotated[
+    dict[AttributeName, bool | float | int | _AttributeText | _AttributeTexts], Field(max_length=_MOST_ATTRIBUTES)
+]
 _Url = Annotated[AnyHttpUrl, Field(max_length=2_000)]
 
 
@@ -111,7 +128,18 @@ class ProductFields(Input):
 
 
 class ProductChanges(ProductFields):
-    """What is to change of a product; what is left out stays."""
+    """What is to change of a product; what is left out stays.
+
+    Who changes `options` names those of each variant at once, so that at no moment one has others than its product.
+    """
+
+    options: _OptionNames | None = None
+    variant_options: dict[Sku, dict[ShortLine, ShortLine]] | None = Field(
+        default=None, max_length=MOST_VARIANTS, description="The options of each of its variants, by SKU."
+    )
+    variant_order: Annotated[list[Sku], AfterValidator(_different)] | None = Field(
+        default=None, max_length=MOST_VARIANTS, description="The SKUs of all of its variants, in their new order."
+    )
 
 
 class NewProduct(ProductFields):

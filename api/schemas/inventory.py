@@ -112,11 +112,22 @@ class Transfer(Output):
     destination: StockAtLocation = Field(serialization_alias="to")
 
 
-class StockPolicy(Input):
+class StockPolicyChoice(Input):
     """How much more of a SKU may be sold than there is, and how little of it is little; null: nobody wants to know."""
 
     backorder_limit: Annotated[int, Field(strict=True, ge=0, le=_MOST_MOVED)] = 0
     low_stock_at: Annotated[int, Field(strict=True, ge=0, le=_MOST_MOVED)] | None = None
+
+
+class StockPolicy(Output):
+    """How much more of a SKU may be sold than there is, and how little of it is little.
+
+    `version` is 0 where nothing was decided.
+    """
+
+    backorder_limit: int
+    low_stock_at: int | None
+    version: int
 
 
 class StockAlert(Output):
@@ -161,3 +172,4 @@ class Location(Output):
     priority: int
     countries: list[str]
     active: bool
+    version: int

@@ -61,6 +61,7 @@ class OrderLine(Output):
     tax_included: Money
     shipped_quantity: int = Field(default=0, description="Contained in shipments.")
     cancelled_quantity: int = Field(default=0, description="Cancelled after others were shipped.")
+    returned_quantity: int = Field(default=0, description="Came back, or are in a return that was asked for.")
 
 
 class PaymentAction(Output):
@@ -127,6 +128,13 @@ class TimelineEntry(Output):
     actor: str
     reason: str | None
     note: str | None = None
+
+
+class EventTicket(Output):
+    """What opens the events of one order in a browser, as `?ticket=`; `expires_in` is in seconds."""
+
+    ticket: str
+    expires_in: int
 
 
 class Notification(Output):

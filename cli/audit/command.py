@@ -25,8 +25,6 @@ from workers.providers import open_providers
 
 Reconciled = tuple[Report, list[Finding]]
 
-_GRACE = timedelta(hours=1)
-
 
 def audit(
     settled: Annotated[
@@ -49,9 +47,9 @@ def audit(
 
 
 async def _audited(settings: Settings, recheck: timedelta, *, settled: bool) -> tuple[AuditReport, Reconciled | None]:
-    engine = create_engine(settings.database_url, pool_size=1, application="everorder-audit")
+    engine = create_engine(settings.database_url, pool_size=1, application="everorder-audit", patient=True)
     sessions = create_sessions(engine)
-    limits = Limits(hold=settings.hold + _GRACE)
+    limits = Limits.holding(settings.hold)
     try:
         with database_told():
             audited = _settled(settings, sessions, limits, recheck) if settled else make_audit(sessions, limits=limits)

@@ -19,6 +19,7 @@ DOCUMENT = "document"
 
 OWN_PROBLEMS: Mapping[str, str] = {
     "unreadable": "validation_error",
+    "hidden": "not_found",
     "late": "request_timeout",
     "large": "payload_too_large",
     "away": "temporarily_unavailable",

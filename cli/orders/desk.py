@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from clients.orders import Accepted, OrderClient
-from contracts.orders import Cancel, Decision, OrderOutcome, OrderSnapshot, Resolve
+from contracts.orders import Cancel, Decision, OrderOutcome, OrderSnapshot, PlaceOrder, Resolve
 from db import orders, payments
 from db.audit.workflows import unfinished_orders
 from db.engine import Sessions
@@ -82,15 +82,19 @@ class OrderDesk:
     async def resolve(
         self, which: str, decision: Decision, reason: str, actor: str, *, wait: timedelta
     ) -> OrderOutcome | Accepted:
-        """Decide about an order that needs an operator. One whose workflow is gone is resumed first.
+        """Decide about an order that needs an operator. One without a workflow, also one that is over, gets one again.
 
         Raises:
             NotFoundError: there is no such order.
             EverorderError: it does not need an operator, or Temporal is away.
         """
-        await self._wake(which)
+        async with self._sessions() as session:
+            needed = (await _find(session, which)).needs_operator
+        if not needed:
+            await self._wake(which)
         order_id, code, note_id = await self._note(which, reason, actor, usual="resolved")
-        return await self._client.resolve(order_id, Resolve(decision, code, actor, note_id), wait=wait)
+        again = await self._again(order_id)
+        return await self._client.resolve(again, Resolve(decision, code, actor, note_id), wait=wait)
 
     async def resume(self, which: str) -> bool:
         """Give an order a workflow again. False: one is running.
@@ -139,9 +143,13 @@ class OrderDesk:
         return True
 
     async def _start(self, order_id: UUID) -> None:
+        await self._client.resume(await self._again(order_id))
+
+    async def _again(self, order_id: UUID) -> PlaceOrder:
+        """Look up what starts a workflow that goes on from the order's row."""
         async with self._sessions() as session:
             start = await orders.restart(session, order_id)
-        await self._client.resume(replace(start, hold=self._hold))
+        return replace(start, hold=self._hold)
 
     async def _note(self, which: str, reason: str, actor: str, *, usual: str) -> tuple[UUID, str, UUID | None]:
         """Find the order, and split a reason into a code and a note: no free text may enter a workflow's history."""

@@ -7,7 +7,7 @@ import typer
 import uvicorn
 
 _GRACE_SECONDS = 10
-"""How long a stopping server lets open requests finish: waits for outcomes end within a second, and streams never."""
+"""How long a stopping server lets open requests finish: waits for outcomes and streams end within a second."""
 
 
 def api(

@@ -100,6 +100,7 @@ class Wiring:
             "EVERORDER_SMS_TOKEN": self.folder.secret("sms-token"),
             "EVERORDER_SMS_FROM": "Everorder",
             "EVERORDER_SMS_API_BASE": f"http://{HOST}:{self.sms}",
+            "EVERORDER_METRICS_ADDRESS": "",  # one for all workers of this machine is none
             "EVERORDER_MAILBOX_DIR": str(self.folder.maildir),
             "EVERORDER_SECRET": self.secret,
             "EVERORDER_SERVICE_TOKEN": self.service_token,

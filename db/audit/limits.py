@@ -17,6 +17,8 @@ SENT = PLACED_ONWARD - {OrderStatus.PLACED, OrderStatus.FULFILLING}
 """Everything has left the house."""
 
 _AT_ONCE = timedelta(0)
+_GRACE = timedelta(hours=1)
+"""How long after its hold stock may still be held: for an hour no worker may have come to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,13 @@ class Limits:
     """How long after it ran out a claim on a message may still stand."""
     erasure: timedelta = timedelta(days=1)
     """How long an account may be closed and not erased, once none of its orders is under way any more."""
+    relisting: timedelta = timedelta(hours=1)
+    """How long lists may take to follow a category that was moved."""
+
+    @classmethod
+    def holding(cls, hold: timedelta) -> Self:
+        """Return the usual limits of a shop that holds stock for so long while a payment is missing."""
+        return cls(hold=hold + _GRACE)
 
     def at_rest(self) -> Self:
         """Return the limits for a system in which nothing is under way any more."""
@@ -65,4 +74,5 @@ def parameters(limits: Limits, *, settled: bool) -> Mapping[str, object]:
         "owed": applied.owed,
         "claim": applied.claim,
         "erasure": applied.erasure,
+        "relisting": applied.relisting,
     }

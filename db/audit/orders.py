@@ -1,7 +1,7 @@
 """I4 and I7: one order a cart, and a legal path to where it stands."""
 
 from db.audit.checks import Check, Invariant, Subject
-from domain.order_states import SHIPPED_ONWARD, TRANSITIONS, EventType, OrderStatus
+from domain.order_states import RETURNABLE, SHIPPED_ONWARD, TRANSITIONS, EventType, OrderStatus
 
 _ONE_A_CART = """
 SELECT cart_id, count(*) AS orders, array_agg(number ORDER BY number) AS numbers FROM orders
@@ -45,6 +45,11 @@ _ANNOTATIONS = (
     *(
         (EventType.PAYMENT_COLLECTED, status)
         for status in (OrderStatus.PLACED, OrderStatus.FULFILLING, OrderStatus.SHIPPED, OrderStatus.DELIVERED)
+    ),
+    *(
+        (event, status)
+        for event in (EventType.RETURN_REQUESTED, EventType.RETURN_RECEIVED, EventType.RETURN_CANCELLED)
+        for status in sorted(RETURNABLE)
     ),
     *(
         (event, status)

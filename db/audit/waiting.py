@@ -95,8 +95,13 @@ WHERE e.completed_at IS NULL AND e.requested_at <= now() - CAST(:erasure AS inte
     WHERE (o.customer_id = e.user_id OR (o.customer_id IS NULL AND lower(o.email) = lower(u.email)))
       AND ((o.status <> ALL(CAST(:ended AS text[])) AND o.status <> 'delivered') OR o.needs_operator
            OR o.refunding_amount > 0 OR o.payment_status = 'disputed'
+           OR EXISTS (SELECT FROM returns r WHERE r.order_id = o.id AND r.state = 'requested')
            OR o.updated_at > now() - CAST(:erasure AS interval))
 )
+"""
+
+_UNLISTED = """
+SELECT category_id, moved_at FROM moved_categories WHERE moved_at <= now() - CAST(:relisting AS interval)
 """
 
 _MESSAGES = Subject.NOTIFICATIONS
@@ -126,5 +131,6 @@ NOTHING_FORGOTTEN = Invariant(
         Check("unpaid_expires", "an unpaid order ends at its deadline", Subject.ORDERS, _UNPAID),
         Check("message_is_delivered", "a message is delivered in time", _MESSAGES, _UNDELIVERED),
         Check("erasure_completes", "an account that was closed is erased in time", Subject.ERASURES, _UNERASED),
+        Check("moved_is_listed", "lists follow a moved category in time", Subject.MOVED_CATEGORIES, _UNLISTED),
     ),
 )

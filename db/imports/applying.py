@@ -21,7 +21,8 @@ _UNLIMITED = 1_000_000
 
 _DEFINE_ATTRIBUTES = text("""
 INSERT INTO attributes (name, type)
-SELECT DISTINCT name, 'text' FROM incoming_products, jsonb_object_keys(attributes) AS name ORDER BY name
+SELECT DISTINCT name, CASE jsonb_typeof(value) WHEN 'array' THEN 'list' ELSE 'text' END
+FROM incoming_products, jsonb_each(attributes) AS each (name, value) ORDER BY name
 ON CONFLICT (name) DO NOTHING
 """)
 
@@ -159,7 +160,7 @@ ORDER BY s.sku FOR UPDATE OF s
 """)
 
 _STOP_AHEAD = text("""
-UPDATE stock_policies s SET backorder_limit = 0 FROM incoming_variants i
+UPDATE stock_policies s SET backorder_limit = 0, version = s.version + 1 FROM incoming_variants i
 WHERE s.sku = i.sku AND NOT i.backorder AND s.backorder_limit > 0
 """)
 
@@ -168,7 +169,8 @@ INSERT INTO stock_policies AS s (sku, backorder_limit)
 SELECT i.sku, :unlimited FROM incoming_variants i
 WHERE i.backorder AND NOT EXISTS (SELECT FROM stock_policies p WHERE p.sku = i.sku AND p.backorder_limit > 0)
 ORDER BY i.sku
-ON CONFLICT (sku) DO UPDATE SET backorder_limit = excluded.backorder_limit WHERE s.backorder_limit = 0
+ON CONFLICT (sku) DO UPDATE SET backorder_limit = excluded.backorder_limit, version = s.version + 1
+WHERE s.backorder_limit = 0
 """)
 
 

@@ -72,6 +72,11 @@ _LOCK = text("""
 SELECT FROM products WHERE id IN (SELECT product_id FROM incoming_products) ORDER BY id FOR NO KEY UPDATE
 """)
 
+_LOCK_ATTRIBUTES = text("""
+SELECT FROM attributes
+WHERE name IN (SELECT jsonb_object_keys(attributes) FROM incoming_products) ORDER BY name FOR SHARE
+""")
+
 _NAME_NEW = "UPDATE incoming_products SET product_id = uuidv7() WHERE is_new"
 
 _BELONG = """
@@ -149,8 +154,10 @@ GROUP BY i.n, i.line
 """
 
 _OTHER_TYPE = """
-SELECT i.n, i.line, format('the attribute %s is no text here', a.name)
-FROM incoming_products i JOIN attributes a ON a.type <> 'text' AND i.attributes ? a.name
+SELECT i.n, i.line, format('the attribute %s is no %s here', a.name, given.type)
+FROM incoming_products i, jsonb_each(i.attributes) AS each (name, value) JOIN attributes a USING (name)
+CROSS JOIN LATERAL (SELECT CASE jsonb_typeof(value) WHEN 'array' THEN 'list' ELSE 'text' END AS type) given
+WHERE a.type <> given.type
 """
 
 _CLASHES = (_SAME_PRODUCT, _SAME_SKU, _SOMEBODY_ELSES_SKU, _SAME_OPTIONS, _OTHER_OPTIONS, _OTHER_TYPE)
@@ -180,6 +187,7 @@ async def take(session: AsyncSession, import_id: UUID, products: int) -> None:
         await session.execute(text(statement))
     await _in_parts(session, (_TAKE_PRODUCTS, _TAKE_VARIANTS, _KNOW_PRODUCTS), import_id, products)
     await session.execute(_LOCK)
+    await session.execute(_LOCK_ATTRIBUTES)
     await session.execute(text(_NAME_NEW))
     await _in_parts(session, (_BELONG, _CALL, _KNOW_VARIANTS, _PLACE), import_id, products)
     for statement in _ANALYSE:

@@ -1,6 +1,6 @@
 """The shop's products as a file describes them: what an import would read, so that it changes nothing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from sqlalchemy import RowMapping, text
@@ -57,7 +57,6 @@ async def products(session: AsyncSession, *, currency: str, location: str) -> As
 
 
 def _product(row: RowMapping) -> DescribedProduct:
-    texts = {name: value for name, value in row["attributes"].items() if isinstance(value, str)}
     return DescribedProduct(
         line=0,
         slug=row["slug"],
@@ -67,12 +66,20 @@ def _product(row: RowMapping) -> DescribedProduct:
         category=row["category"],
         vendor=row["vendor"],
         options=tuple(row["options"]),
-        attributes=tuple(texts.items()),
+        attributes=tuple(_texts(row["attributes"])),
         images=tuple(Picture(image["url"], image.get("alt", "")) for image in row["images"]),
         seo_title=row["seo_title"],
         seo_description=row["seo_description"],
         variants=tuple(_variant(variant, row["options"]) for variant in row["variants"]),
     )
+
+
+def _texts(attributes: dict[str, Any]) -> Iterator[tuple[str, str | tuple[str, ...]]]:
+    for name, value in attributes.items():
+        if isinstance(value, str):
+            yield name, value
+        elif isinstance(value, list):
+            yield name, tuple(value)
 
 
 def _variant(found: dict[str, Any], names: list[str]) -> DescribedVariant:

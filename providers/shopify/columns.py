@@ -58,14 +58,14 @@ _AFTER = ("Variant Image", "Variant Weight Unit", "Variant Tax Code", "Cost per 
 WRITTEN = (*_BEFORE, *(f"Google Shopping / {name}" for name in _GOOGLE), *_AFTER)
 """What an export has, in Shopify's order."""
 
-TAGS = "tags"
-"""The attribute that keeps the tags of a product."""
+LISTS = {"Tags": "tags"}
+"""Columns that become attributes with several values, and their names there."""
 
-ATTRIBUTES = {"Tags": TAGS} | {
+ATTRIBUTES = {
     f"Google Shopping / {name}": "google_" + re.sub(r"\W+", "_", name.lower().removeprefix("google "))
     for name in _GOOGLE
 }
-"""Columns that become attributes, and their names there."""
+"""Columns that become attributes of one text, and their names there."""
 
 SILENT = frozenset(
     {"Variant Inventory Tracker", "Variant Fulfillment Service", "Variant Requires Shipping", "Cost per item"}

@@ -1,12 +1,12 @@
 """What one row says of a product, of an article and of a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from domain.merchandise import LONGEST_ALT, LONGEST_ATTRIBUTE, DescribedProduct, DescribedVariant, Picture, Stated
 from domain.pricing.lines import STANDARD
 from providers.shopify import values
-from providers.shopify.columns import ATTRIBUTES, Header
+from providers.shopify.columns import ATTRIBUTES, LISTS, Header
 from providers.shopify.prose import text_of
 from providers.shopify.values import CellError
 
@@ -68,7 +68,7 @@ class Row:
             category=self.text("Type"),
             vendor=self.text("Vendor"),
             options=self.option_names(),
-            attributes=self._attributes(),
+            attributes=tuple(self._attributes()),
             seo_title=self.text("SEO Title"),
             seo_description=self.text("SEO Description"),
         )
@@ -130,12 +130,13 @@ class Row:
         published = values.truth("Published", self.cell("Published"), otherwise=True)
         return Stated.ACTIVE if published else Stated.DRAFT
 
-    def _attributes(self) -> tuple[tuple[str, str], ...]:
-        return tuple(
-            (name, values.line(column, self.cell(column), LONGEST_ATTRIBUTE))
-            for column, name in ATTRIBUTES.items()
-            if self.has(column)
-        )
+    def _attributes(self) -> Iterator[tuple[str, str | tuple[str, ...]]]:
+        for column, name in LISTS.items():
+            if self.has(column):
+                yield name, values.several(column, self.cell(column))
+        for column, name in ATTRIBUTES.items():
+            if self.has(column):
+                yield name, values.line(column, self.cell(column), LONGEST_ATTRIBUTE)
 
     def _chosen(self, names: tuple[str, ...], given: tuple[str, ...]) -> tuple[tuple[tuple[str, str], ...], str | None]:
         """Return the values of the product's options, or, where it has none, the article's title."""

@@ -5,6 +5,7 @@ import unicodedata
 from decimal import ROUND_HALF_UP, Decimal
 from urllib.parse import urlsplit
 
+from domain.merchandise import LONGEST_LISTED, MOST_LISTED, SEPARATOR, distinct
 from domain.money import MOST_MONEY, minor_unit_digits
 
 _SLUG_BREAK = re.compile(r"[^a-z0-9]+")
@@ -44,6 +45,16 @@ def line(column: str, cell: str, most: int) -> str:
     if _CONTROL.search(cell):
         raise CellError(f"{column} holds a line break or another control character")
     return cell
+
+
+def several(column: str, cell: str) -> tuple[str, ...]:
+    """Read a list of texts, with commas between them."""
+    found = distinct(line(column, cell, len(cell)).split(SEPARATOR))
+    if len(found) > MOST_LISTED:
+        raise CellError(f"{column} are more than {MOST_LISTED}")
+    if any(len(one) > LONGEST_LISTED for one in found):
+        raise CellError(f"one of {column} has more than {LONGEST_LISTED} characters")
+    return found
 
 
 def amount(column: str, cell: str, currency: str) -> int | None:

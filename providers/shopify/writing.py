@@ -1,14 +1,14 @@
 """From products to rows: the columns of Shopify's product CSV, in its order, so that reading them gives the same."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import zip_longest
 from typing import TextIO
 
-from domain.merchandise import DescribedProduct, DescribedVariant, Picture, Stated
+from domain.merchandise import SEPARATOR, DescribedProduct, DescribedVariant, Picture, Stated
 from domain.money import Money
 from domain.pricing.lines import STANDARD
-from providers.shopify.columns import ATTRIBUTES, WRITTEN
+from providers.shopify.columns import ATTRIBUTES, LISTS, WRITTEN
 from providers.shopify.prose import html_of
 from providers.shopify.rows import DEFAULT_TITLE, EXEMPT, OPTIONS, TITLE_OPTION
 
@@ -41,7 +41,7 @@ def _rows(product: DescribedProduct, currency: str) -> Iterator[Cells]:
 
 
 def _product(product: DescribedProduct) -> Cells:
-    attributes: Mapping[str, str] = dict(product.attributes)
+    attributes = dict(product.attributes)
     names = product.options or (TITLE_OPTION,) if product.variants else product.options
     return {
         "Title": product.title,
@@ -53,9 +53,13 @@ def _product(product: DescribedProduct) -> Cells:
         "Gift Card": _truth(False),
         "SEO Title": product.seo_title or "",
         "SEO Description": product.seo_description or "",
-        **{column: attributes.get(name, "") for column, name in ATTRIBUTES.items()},
+        **{column: _text(attributes.get(name, "")) for column, name in (LISTS | ATTRIBUTES).items()},
         **{column: name for (column, _), name in zip(OPTIONS, names, strict=False)},
     }
+
+
+def _text(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else f"{SEPARATOR} ".join(value)
 
 
 def _variant(variant: DescribedVariant, currency: str) -> Cells:

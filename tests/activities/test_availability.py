@@ -83,6 +83,22 @@ async def test_a_sold_out_product_is_so_in_every_list_that_it_comes_into(shop: S
     assert set(rows) == {(True,)}
 
 
+async def test_a_listing_that_was_written_while_goods_came_in_is_found_and_is_not_sold_out(shop: Shop) -> None:
+    """As a category's lists may be: its trigger copied what was noted, and nobody saw its rows before its commit."""
+    category = await shop.category("Mugs")
+    mug, other = await shop.product("MUG", stock=5, category=category), await shop.product("OTHER", stock=0)
+    await note(shop)
+    for table in ("listings", "listed_prices"):
+        await shop.run(f"UPDATE {table} SET sold_out = true WHERE category_id = :category", category=category)
+
+    assert await note(shop) == 1
+    assert await note(shop) == 0
+    assert await sold_out(shop) == {other}
+    hidden = "SELECT FROM listings WHERE product_id = :mug AND sold_out"
+    hidden_prices = "SELECT FROM listed_prices WHERE product_id = :mug AND sold_out"
+    assert (await shop.run(hidden, mug=mug), await shop.run(hidden_prices, mug=mug)) == ([], [])
+
+
 async def test_what_may_be_backordered_is_not_sold_out(shop: Shop) -> None:
     mug = await shop.product("MUG", stock=0)
     await note(shop)

@@ -10,11 +10,15 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.refunds import RefundActivities
+from activities.returns import ReturnActivities
 from activities.shipments import ShipmentActivities
 from contracts.orders import OrderSnapshot, OrderStep, PlaceOrder, ShippedLine
 from contracts.payments import CapturePayment, PaymentAnswer, PaymentDecision
 from contracts.refunds import BeginRefund, RefundAnswer, RefundStep
+from contracts.returns import TakeBack
 from contracts.shipments import AbandonShipment, BeginShipment, DeliverShipments, ShipmentStep
+from db import returns
+from db.returns import ReturnRequest
 from domain.captures import CapturePolicy
 from domain.money import Money
 from domain.refunds import RefundStatus
@@ -122,6 +126,14 @@ async def delivers_a_shipment(steps: Steps) -> Case:
     return Case(order, DeliverShipments(order.order_id, "operator:7", step.shipment_id))
 
 
+async def takes_goods_back(steps: Steps) -> Case:
+    order, return_id = await steps.placed(), uuid4()
+    await attempt(steps.shipments.begin, BeginShipment(order.order_id, uuid4(), "operator:7"))
+    async with steps.sessions.begin() as session:
+        await returns.request(session, ReturnRequest(return_id, order.order_id, "guest"))
+    return Case(order, TakeBack(order.order_id, return_id, "operator:7"))
+
+
 STEPS: list[tuple[str, str, Callable[[Steps], Awaitable[Case]]]] = [
     ("refunding", "begin", begins_a_refund),
     ("refunding", "settle", settles_a_refund),
@@ -132,6 +144,7 @@ STEPS: list[tuple[str, str, Callable[[Steps], Awaitable[Case]]]] = [
     ("shipments", "send", sends_a_shipment),
     ("shipments", "abandon", abandons_a_shipment),
     ("shipments", "deliver", delivers_a_shipment),
+    ("returns", "take_back", takes_goods_back),
 ]
 
 
@@ -173,6 +186,7 @@ def dying(steps: Steps) -> dict[str, Any]:
     sessions = dying_sessions(steps.shop.engine)
     return {
         "refunding": RefundActivities(sessions, steps.providers),
+        "returns": ReturnActivities(sessions),
         "shipments": ShipmentActivities(sessions, timedelta(days=30)),
     }
 

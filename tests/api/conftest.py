@@ -46,6 +46,7 @@ def settings(postgres: PostgresForTests) -> Settings:
             "payment_methods": "card, bank_transfer, cash_on_delivery",
             "stripe_webhook_secret": ",".join(WEBHOOK_SECRETS),
             "rate_limit_scale": 1_000,
+            "event_stream_seconds": 0.02,
             "_env_file": None,
         }
     )

@@ -31,6 +31,9 @@ class OrdersDouble(OrderClient):
     async def reachable(self) -> bool:
         return self.is_reachable
 
+    def hurry(self) -> None:
+        """Nobody waits here."""
+
     async def place(self, order: PlaceOrder, *, wait: timedelta) -> OrderOutcome | Accepted:
         return self._answer(order, wait)
 

@@ -3,7 +3,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import text
 
+from db import categories
 from tests.api.answers import body, gbp, locations, problem
 from tests.support.shop import Shop
 
@@ -209,22 +211,106 @@ async def test_what_is_not_valid_is_refused_and_writes_nothing(
     assert await shop.contents() == before
 
 
+async def test_options_of_a_product_and_of_its_variants_change_together(
+    staff: httpx2.AsyncClient, shop: Shop, slug: str
+) -> None:
+    small, medium = shop.sku("MUG"), shop.sku("MUG")
+    product = await created(staff, slug, small, medium, status="active")
+    path = f"/v1/products/{product['id']}"
+
+    exchanged = {small: {"Size": "M"}, medium: {"Size": "S"}}
+    changed = await staff.patch(path, json={"variant_options": exchanged}, headers={"If-Match": product["etag"]})
+    assert {one["sku"]: one["options"] for one in body(changed)["variants"]} == exchanged
+
+    coloured = {small: {"Size": "M", "Colour": "red"}, medium: {"Size": "M", "Colour": "blue"}}
+    edit = {"options": ["Size", "Colour"], "variant_options": coloured}
+    changed = await staff.patch(path, json=edit, headers={"If-Match": changed.headers["ETag"]})
+    assert body(changed)["options"] == ["Size", "Colour"]
+    assert {one["sku"]: one["options"] for one in changed.json()["variants"]} == coloured
+    assert body(await staff.get(f"/v1/products/{slug}")) == changed.json()
+
+
+@pytest.mark.parametrize(
+    ("options", "values", "name"),
+    [
+        (["Colour"], None, "variant_options"),
+        (["Colour"], [{"Colour": "red"}], "variant_options"),
+        (["Colour"], [{"Colour": "red"}, {"Size": "M"}], "variant_options"),
+        (["Colour"], [{"Colour": "red"}, {"Colour": "red"}], "variant_options"),
+        (None, [{"Size": "S"}, {"Size": "M"}, {"Size": "L"}], "variant_options"),
+        ([], [{"Size": "S"}, {"Size": "M"}], "variant_options"),
+        (["Size", "Size"], [{"Size": "S"}, {"Size": "M"}], "options"),
+    ],
+)
+async def test_options_that_do_not_fit_are_refused_and_change_nothing(
+    *,
+    staff: httpx2.AsyncClient,
+    shop: Shop,
+    slug: str,
+    options: list[str] | None,
+    values: list[dict[str, str]] | None,
+    name: str,
+) -> None:
+    skus = [shop.sku("MUG"), shop.sku("MUG"), shop.sku("OTHER")]
+    product = await created(staff, slug, *skus[:2])
+    path = f"/v1/products/{product['id']}"
+    given = None if values is None else dict(zip(skus, values, strict=False))
+    edit = {"title": "Cup", "options": options, "variant_options": given}
+    refused = await staff.patch(path, json=edit, headers=ANY)
+    assert locations(problem(refused, 422, "validation_error"))[0][:2] == ["body", name]
+    assert body(await staff.get(path)) | {"etag": product["etag"]} == product
+
+
+async def test_variants_are_shown_in_the_order_that_an_editor_gives_them(
+    staff: httpx2.AsyncClient, shop: Shop, slug: str
+) -> None:
+    skus = [shop.sku("MUG") for _ in range(3)]
+    product = await created(staff, slug, *skus)
+    path = f"/v1/products/{product['id']}"
+    for wrong in (skus[:2], [*skus, shop.sku()], [skus[0], *skus]):
+        refused = await staff.patch(path, json={"variant_order": wrong}, headers=ANY)
+        assert locations(problem(refused, 422, "validation_error")) == [["body", "variant_order"]]
+    order = [skus[2], skus[0], skus[1]]
+    changed = await staff.patch(path, json={"variant_order": order}, headers={"If-Match": product["etag"]})
+    assert [one["sku"] for one in body(changed)["variants"]] == order
+    assert body(await staff.get(path)) == changed.json()
+
+
 async def test_attributes_have_types(staff: httpx2.AsyncClient, guest: httpx2.AsyncClient, slug: str) -> None:
-    for name, kind in (("volume", "number"), ("dishwasher_safe", "boolean"), ("material", "text")):
+    for name, kind in (("volume", "number"), ("dishwasher_safe", "boolean"), ("material", "text"), ("tags", "list")):
         assert body(await staff.put(f"/v1/attributes/{name}", json={"type": kind})) == {"name": name, "type": kind}
     values = {"volume": 0.35, "dishwasher_safe": True, "material": "enamel"}
-    product = await created(staff, slug, attributes=values)
-    assert product["attributes"] == values
+    product = await created(staff, slug, attributes=values | {"tags": ["sale", "Summer", "summer", "sale "]})
+    assert product["attributes"] == values | {"tags": ["Summer", "sale"]}
     path = f"/v1/products/{product['id']}"
-    for name, value in (("volume", True), ("dishwasher_safe", "yes"), ("material", 7)):
+    for name, value in (("volume", True), ("dishwasher_safe", "yes"), ("material", 7), ("tags", "sale")):
         wrong = await staff.patch(path, json={"attributes": {name: value}}, headers=ANY)
         assert locations(problem(wrong, 422, "validation_error")) == [["body", "attributes", name]]
+    for name, values_of_it in (("tags", []), ("tags", ["a,b"]), ("tags", ["x" * 256]), ("material", ["enamel"])):
+        wrong = await staff.patch(path, json={"attributes": {name: values_of_it}}, headers=ANY)
+        assert locations(problem(wrong, 422, "validation_error"))[0][:3] == ["body", "attributes", name]
+    assert body(await staff.get(path))["version"] == 1
     problem(await staff.put("/v1/attributes/volume", json={"type": "text"}), 409, "in_use")
     problem(await staff.delete("/v1/attributes/volume"), 409, "in_use")
     await staff.patch(path, json={"attributes": {}}, headers=ANY)
     assert (await staff.delete("/v1/attributes/volume")).status_code == 204
     problem(await staff.delete("/v1/attributes/volume"), 404, "not_found")
     assert "volume" not in {each["name"] for each in body(await guest.get("/v1/attributes"))["items"]}
+
+
+async def test_an_attribute_changes_its_type_or_gets_a_product_and_never_both(
+    staff: httpx2.AsyncClient, shop: Shop, slug: str
+) -> None:
+    path = "/v1/attributes/" + slug.replace("-", "_")
+    name = path.rsplit("/", 1)[1]
+    for number in range(6):
+        await staff.put(path, json={"type": "text"})
+        changed, filled = await asyncio.gather(
+            staff.put(path, json={"type": "number"}) if number % 2 else staff.delete(path),
+            staff.post("/v1/products", json=mug(f"{slug}-{number}", attributes={name: "red"})),
+        )
+        assert (changed.is_success, filled.status_code) in {(True, 422), (False, 201)}, (changed.text, filled.text)
+        await shop.run("UPDATE products SET attributes = '{}' WHERE slug = :slug", slug=f"{slug}-{number}")
 
 
 async def test_categories_are_moved_but_never_below_themselves(
@@ -239,7 +325,7 @@ async def test_categories_are_moved_but_never_below_themselves(
     for below in (home, mugs, "nowhere"):
         refused = await staff.patch(f"/v1/categories/{home}", json={"parent": below}, headers=ANY)
         assert locations(problem(refused, 422, "validation_error")) == [["body", "parent"]]
-    problem(await staff.delete(f"/v1/categories/{kitchen}"), 409, "in_use")
+    problem(await staff.delete(f"/v1/categories/{kitchen}", headers=ANY), 409, "in_use")
     problem(await staff.post("/v1/categories", json={"slug": mugs, "name": "x"}), 409, "name_taken")
 
     shown = await guest.get(f"/v1/categories/{mugs}")
@@ -251,11 +337,55 @@ async def test_categories_are_moved_but_never_below_themselves(
         await staff.patch(f"/v1/categories/{mugs}", json={}, headers={"If-Match": '"1"'}), 412, "precondition_failed"
     )
     product = await created(staff, slug, category=mugs)
-    problem(await staff.delete(f"/v1/categories/{mugs}"), 409, "in_use")
+    problem(await staff.delete(f"/v1/categories/{mugs}", headers=ANY), 409, "in_use")
     await staff.patch(f"/v1/products/{product['id']}", json={"category": kitchen}, headers=ANY)
-    assert (await staff.delete(f"/v1/categories/{mugs}")).status_code == 204
-    problem(await staff.delete(f"/v1/categories/{mugs}"), 404, "not_found")
+    assert (await staff.delete(f"/v1/categories/{mugs}", headers=ANY)).status_code == 204
+    problem(await staff.delete(f"/v1/categories/{mugs}", headers=ANY), 404, "not_found")
     problem(await guest.get(f"/v1/categories/{mugs}"), 404, "not_found")
+
+
+async def test_a_category_that_somebody_has_renamed_is_not_removed_for_what_it_was(
+    staff: httpx2.AsyncClient, guest: httpx2.AsyncClient, slug: str
+) -> None:
+    made = await staff.post("/v1/categories", json={"slug": slug, "name": "Cups"})
+    path, read = f"/v1/categories/{slug}", {"If-Match": made.headers["ETag"]}
+    renamed = await staff.patch(path, json={"name": "Mugs"}, headers=read)
+
+    problem(await staff.delete(path), 428, "precondition_required")
+    problem(await staff.delete(path, headers=read), 412, "precondition_failed")
+    assert body(await guest.get(path)) == renamed.json()
+    removals = await asyncio.gather(
+        *(staff.delete(path, headers={"If-Match": renamed.headers["ETag"]}) for _ in range(4))
+    )
+    assert sorted(answer.status_code for answer in removals) == [204, 404, 404, 404]
+
+
+async def test_a_category_is_removed_or_gets_a_product_and_never_both(
+    staff: httpx2.AsyncClient, shop: Shop, slug: str
+) -> None:
+    for number in range(8):
+        name = f"{slug}-{number}"
+        await staff.post("/v1/categories", json={"slug": name, "name": name})
+        removed, filled = await asyncio.gather(
+            staff.delete(f"/v1/categories/{name}", headers=ANY),
+            staff.post("/v1/products", json=mug(name, shop.sku(), category=name)),
+        )
+        assert (removed.status_code, filled.status_code) in {(204, 422), (204, 409), (409, 201)}, removed.text
+
+
+async def test_an_edit_of_the_tree_gives_up_soon_while_an_import_writes_products(
+    staff: httpx2.AsyncClient, shop: Shop, slug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(categories, "SOON", text("SET LOCAL lock_timeout = '100ms'"))
+    await staff.post("/v1/categories", json={"slug": slug, "name": "Mugs"})
+    async with shop.sessions.begin() as importing:
+        await categories.keep_still(importing)
+        refused = await staff.patch(f"/v1/categories/{slug}", json={"name": "Cups"}, headers=ANY)
+        problem(refused, 503, "temporarily_unavailable")
+        body(await staff.post("/v1/categories", json={"slug": f"{slug}-below", "name": "x", "parent": slug}), 201)
+        body(await staff.post("/v1/products", json=mug(slug, shop.sku(), category=slug)), 201)
+    renamed = await staff.patch(f"/v1/categories/{slug}", json={"name": "Cups"}, headers=ANY)
+    assert (renamed.json()["name"], renamed.json()["version"]) == ("Cups", 2)
 
 
 async def test_two_moves_at_once_never_make_a_circle(staff: httpx2.AsyncClient, shop: Shop, slug: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from api.schemas.catalog import Facets
 from db import product_facets
-from tests.api.answers import body, problem
+from tests.api.answers import body, locations, problem
 from tests.support.shop import Shop
 
 
@@ -21,15 +21,17 @@ async def three_products(shop: Shop) -> dict[str, str]:
     candle = await shop.product("CANDLE", title="Candle", prices={"GBP": 6000})
     for product, attributes in (
         (mug, {"colour": "red", "size": 3}),
-        (bowl, {"colour": "red"}),
-        (candle, {"lit": True}),
+        (bowl, {"colour": "red", "tags": ["sale", "summer"]}),
+        (candle, {"lit": True, "tags": ["summer"]}),
     ):
         await shop.run(
             "UPDATE products SET attributes = CAST(:attributes AS jsonb) WHERE id = :id",
             attributes=json.dumps(attributes),
             id=product,
         )
-    await shop.run("INSERT INTO attributes VALUES ('colour', 'text'), ('size', 'number'), ('lit', 'boolean')")
+    await shop.run(
+        "INSERT INTO attributes VALUES ('colour', 'text'), ('size', 'number'), ('lit', 'boolean'), ('tags', 'list')"
+    )
     return {str(name): str(slug) for name, slug in await shop.run("SELECT name, slug FROM categories")}
 
 
@@ -48,6 +50,7 @@ async def test_the_whole_shop_is_counted_by_category_attribute_price_and_stock(
             {"name": "colour", "values": [{"value": "red", "count": 2}]},
             {"name": "lit", "values": [{"value": True, "count": 1}]},
             {"name": "size", "values": [{"value": 3, "count": 1}]},
+            {"name": "tags", "values": [{"value": "summer", "count": 2}, {"value": "sale", "count": 1}]},
         ],
         "currency": "GBP",
         "prices": [{"min": 1000, "max": 2000, "count": 2}, {"min": 6000, "max": 6000, "count": 1}],
@@ -73,6 +76,11 @@ async def test_a_category_is_counted_with_those_right_below_it(
         ({"in_stock": "false"}, 1, 0),
         ({"max_price": 1000}, 1, 1),
         ({"attribute": ["colour:red", "size:3"]}, 1, 1),
+        ({"attribute": "tags:summer"}, 2, 1),
+        ({"attribute": ["tags:summer", "tags:sale"]}, 1, 0),
+        ({"attribute": ["tags:sale", "tags:red"]}, 0, 0),
+        ({"attribute": ["colour:red", "tags:sale", "colour:red"]}, 1, 0),
+        ({"attribute": "tags:sale, summer"}, 0, 0),
         ({"category": "no-such"}, 0, 0),
     ],
 )
@@ -107,3 +115,8 @@ async def test_an_attribute_that_is_not_known_or_not_of_its_type_is_refused(
     guest: httpx2.AsyncClient, attribute: str
 ) -> None:
     problem(await guest.get("/v1/products/facets", params={"attribute": attribute}), 422, "validation_error")
+
+
+async def test_two_values_of_what_has_one_are_refused(guest: httpx2.AsyncClient) -> None:
+    refused = await guest.get("/v1/products", params={"attribute": ["colour:red", "colour:blue"]})
+    assert locations(problem(refused, 422, "validation_error")) == [["query", "attribute"]]

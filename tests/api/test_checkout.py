@@ -70,6 +70,7 @@ async def test_a_checkout_names_the_order_by_its_cart_and_shows_it_when_it_is_pl
                 "tax_included": gbp(0),
                 "shipped_quantity": 0,
                 "cancelled_quantity": 0,
+                "returned_quantity": 0,
             }
         ],
         "subtotal": gbp(2000),

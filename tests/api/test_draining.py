@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from clients.orders import OrderClient
 from settings import Settings
 from tests.api.answers import problem
-from tests.api.buyer import PAYMENT, ready_buyer
+from tests.api.buyer import PAYMENT, Buyer, ready_buyer
 from tests.support.api_process import ApiProcess, ended, running_api
 from tests.support.shop import Shop
 from tests.support.temporal import plain_client, running_temporal
@@ -41,6 +41,13 @@ def client_of(api: ApiProcess) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(base_url=api.url, trust_env=False, verify=False, timeout=30)
 
 
+async def followed(client: httpx2.AsyncClient, buyer: Buyer) -> str:
+    """Read the events of an order until there are no more."""
+    answer = await client.get(f"/v1/orders/{buyer.order_id()}/events", headers=buyer.headers)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
 async def test_whoever_waits_for_an_outcome_is_told_where_to_look_when_the_process_stops(
     environment: Mapping[str, str], temporal: Client, shop: Shop, tmp_path: Path
 ) -> None:
@@ -50,9 +57,12 @@ async def test_whoever_waits_for_an_outcome_is_told_where_to_look_when_the_proce
             waiting = asyncio.create_task(buyer.check_out(PAYMENT, Prefer="wait=20"))
             while not await OrderClient(temporal).is_running(buyer.order_id()):  # noqa: ASYNC110 - it is started elsewhere
                 await asyncio.sleep(0.02)
+            following = asyncio.create_task(followed(client, buyer))
             began = time.monotonic()
+            await asyncio.sleep(0.5)
             api.stop()
             answer = await waiting
+            assert (await following).endswith('event: end\ndata: {"reason":"come_back"}\n\n')
             assert time.monotonic() - began < 6
         assert answer.status_code == 202
         assert answer.json() == {"order_id": str(buyer.order_id()), "status": "pending"}

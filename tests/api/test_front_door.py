@@ -86,6 +86,10 @@ async def test_scripts_of_the_origins_that_are_named_are_let_in_without_cookies(
     async with open_shop(settings, cors_origins=f"{SHOP}, https://other.example") as client:
         asked = await client.options("/v1/carts", headers=PREFLIGHT)
         assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (200, SHOP)
+        coming_back = await client.options(
+            "/v1/orders", headers={**PREFLIGHT, "Access-Control-Request-Headers": "last-event-id"}
+        )
+        assert coming_back.status_code == 200
         answer = await client.get("/v1/products", headers={"Origin": SHOP})
         assert answer.headers["access-control-allow-origin"] == SHOP
         assert "RateLimit" in answer.headers["access-control-expose-headers"]

@@ -10,19 +10,24 @@ import httpx2
 import pytest
 
 from cli.gateway.command import DOCUMENT, render
+from db import order_log
+from domain.order_states import EventType
 from settings import Settings
 from tests.api.answers import body, problem
+from tests.api.buyer import ready_buyer
 from tests.api.wire import sent
 from tests.support.api_process import ended
 from tests.support.gateway import Gateway, answer_well, environment_of, running_gateway, running_nginx
 from tests.support.ports import free_port
+from tests.support.shop import Shop
 
 
 @pytest.fixture(scope="module")
 def gateway(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """Carts have two processes of their own, and one process has all the rest."""
     folder = tmp_path_factory.mktemp("gateway")
-    with running_gateway(environment_of(settings), folder, {"carts": 2, DOCUMENT: 1}) as running:
+    environment = {**environment_of(settings), "EVERORDER_EVENT_STREAM_SECONDS": "30"}
+    with running_gateway(environment, folder, {"carts": 2, DOCUMENT: 1}) as running:
         yield running
 
 
@@ -79,6 +84,30 @@ async def test_what_the_gateway_itself_refuses_is_a_problem_document(gateway: Ga
         assert answered.startswith(b"HTTP/1.1 " + status + b" "), answered[:200]
         assert b"application/problem+json" in answered
         assert b"X-Request-ID" in answered
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics?all", "/%6detrics", "/v1/../metrics", "//metrics", "/metrics/"])
+async def test_what_a_process_counts_is_told_to_nobody_outside(gateway: Gateway, path: str) -> None:
+    host, port = gateway.url.removeprefix("http://").split(":")
+    head = f"GET {path} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"
+    answered = await sent((host, int(port)), head.encode())
+    assert answered.startswith(b"HTTP/1.1 404 ")
+    assert b'"code":"not_found"' in answered
+    assert b"everorder_http" not in answered
+
+
+async def test_an_event_of_an_order_is_passed_on_as_it_happens(client: httpx2.AsyncClient, shop: Shop) -> None:
+    buyer = await ready_buyer(client, shop)
+    order = await buyer.has_order("pending")
+    made = body(await client.post(f"/v1/orders/{order}/event-ticket", headers=buyer.headers), 201)
+    async with client.stream("GET", f"/v1/orders/{order}/events", params={"ticket": made["ticket"]}) as answer:
+        told = (line async for line in answer.aiter_lines() if line.startswith("data: "))
+        for event, status in ((EventType.CANCEL_REQUESTED, "cancelling"), (EventType.CANCELLED, "cancelled")):
+            async with shop.sessions.begin() as session:
+                await order_log.advance(session, order, event)
+            async with asyncio.timeout(10):
+                assert f'"to":"{status}"' in await anext(told)
+        assert await anext(told) == 'data: {"reason":"order_over"}'
 
 
 async def test_a_large_body_is_refused_as_the_service_would(client: httpx2.AsyncClient, settings: Settings) -> None:

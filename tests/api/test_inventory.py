@@ -6,6 +6,9 @@ import pytest
 
 from tests.api.answers import body, locations, problem
 from tests.support.shop import Shop
+from tests.support.stock import hold, orders
+
+ANY = {"If-Match": "*"}
 
 
 async def test_everybody_sees_what_is_available_and_staff_where_it_lies(
@@ -118,6 +121,7 @@ async def test_only_staff_sees_and_changes_where_stock_lies(guest: httpx2.AsyncC
     problem(await guest.get("/v1/locations"), 401, "unauthenticated")
     problem(await guest.post("/v1/locations", json={"code": "x", "name": "X"}), 401, "unauthenticated")
     problem(await guest.patch("/v1/locations/main", json={"active": False}), 401, "unauthenticated")
+    problem(await guest.get("/v1/locations/main"), 401, "unauthenticated")
     move = {"from": "main", "to": "x", "quantity": 1, "reason": "x"}
     problem(await guest.post(f"/v1/stock/{sku}/transfers", json=move), 401, "unauthenticated")
     assert await shop.contents() == before
@@ -125,18 +129,56 @@ async def test_only_staff_sees_and_changes_where_stock_lies(guest: httpx2.AsyncC
 
 async def test_a_location_is_added_once_changed_and_listed_by_code(staff: httpx2.AsyncClient) -> None:
     north = {"code": "north", "name": "Northern warehouse", "priority": 7, "countries": ["GB", "IE"], "active": True}
-    assert body(await staff.post("/v1/locations", json=north), 201) == north
+    added = await staff.post("/v1/locations", json=north)
+    north["version"] = 1
+    assert (body(added, 201), added.headers["Location"]) == (north, "/v1/locations/north")
+    shown = await staff.get("/v1/locations/north")
+    assert (body(shown), shown.headers["ETag"]) == (north, added.headers["ETag"])
+    problem(await staff.get("/v1/locations/south"), 404, "not_found")
+    del north["version"]
     problem(await staff.post("/v1/locations", json=north | {"name": "Another"}), 409, "conflict")
     first = body(await staff.get("/v1/locations", params={"limit": 1}))
     rest = body(await staff.get("/v1/locations", params={"cursor": first["next_cursor"]}))
-    main = {"code": "main", "name": "Main warehouse", "priority": 100, "countries": [], "active": True}
+    main = {"code": "main", "name": "Main warehouse", "priority": 100, "countries": [], "active": True, "version": 1}
     assert first["items"] == [main]
-    assert rest == {"items": [north], "next_cursor": None}
+    assert rest == {"items": [north | {"version": 1}], "next_cursor": None}
 
-    closed = body(await staff.patch("/v1/locations/north", json={"active": False, "countries": []}))
-    assert closed == north | {"active": False, "countries": []}
-    assert body(await staff.patch("/v1/locations/north", json={})) == closed
-    problem(await staff.patch("/v1/locations/south", json={"active": False}), 404, "not_found")
+    read = {"If-Match": added.headers["ETag"]}
+    closed = await staff.patch("/v1/locations/north", json={"active": False, "countries": []}, headers=read)
+    assert body(closed) == north | {"active": False, "countries": [], "version": 2}
+    read = {"If-Match": closed.headers["ETag"]}
+    assert body(await staff.patch("/v1/locations/north", json={}, headers=read)) == closed.json() | {"version": 3}
+    problem(await staff.patch("/v1/locations/south", json={"active": False}, headers=read), 404, "not_found")
+
+
+async def test_of_two_edits_of_a_place_or_a_policy_the_second_is_refused_and_changes_nothing(
+    staff: httpx2.AsyncClient, shop: Shop
+) -> None:
+    sku = await shop.buyable()
+    await staff.post("/v1/locations", json={"code": "loft", "name": "Loft"})
+    for path, edit, edits in (
+        ("/v1/locations/loft", staff.patch, [{"priority": number} for number in range(1, 5)]),
+        (f"/v1/stock/{sku}/policy", staff.put, [{"backorder_limit": number} for number in range(1, 5)]),
+    ):
+        for _ in range(2):  # of a policy that is not there yet, and of one that is
+            read = await staff.get(path)
+            mine = {"If-Match": read.headers["ETag"]}
+            problem(await edit(path, json=edits[0]), 428, "precondition_required")
+            assert body(await staff.get(path)) == read.json()
+            answers = await asyncio.gather(*(edit(path, json=one, headers=mine) for one in edits))
+            assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412]
+            [changed] = [answer.json() for answer in answers if answer.status_code == 200]
+            assert body(await staff.get(path)) == changed
+            assert changed["version"] == read.json()["version"] + 1
+
+
+async def test_what_is_sold_does_not_change_the_version_of_a_policy(staff: httpx2.AsyncClient, shop: Shop) -> None:
+    sku = await shop.buyable(stock=0)
+    decided = await staff.put(f"/v1/stock/{sku}/policy", json={"backorder_limit": 5}, headers=ANY)
+    [order] = await orders(shop, 1)
+    await hold(shop, order, (sku, 2))
+    shown = await staff.get(f"/v1/stock/{sku}/policy")
+    assert (body(shown), shown.headers["ETag"]) == (decided.json(), decided.headers["ETag"])
 
 
 @pytest.mark.parametrize(
@@ -154,7 +196,7 @@ async def test_a_change_of_a_location_that_is_not_valid_changes_nothing(
     staff: httpx2.AsyncClient, shop: Shop, change: dict[str, Any], name: str
 ) -> None:
     before = await shop.contents()
-    refused = problem(await staff.patch("/v1/locations/main", json=change), 422, "validation_error")
+    refused = problem(await staff.patch("/v1/locations/main", json=change, headers=ANY), 422, "validation_error")
     assert locations(refused)[0][:2] == ["body", name]
     assert await shop.contents() == before
 
@@ -229,15 +271,20 @@ async def test_what_may_be_backordered_is_decided_by_sku_and_shown_to_everybody(
     sku = await shop.buyable(stock=1)
     policy = {"backorder_limit": 5, "low_stock_at": 3}
     problem(await guest.put(f"/v1/stock/{sku}/policy", json=policy), 401, "unauthenticated")
-    assert body(await staff.put(f"/v1/stock/{sku}/policy", json=policy)) == policy
+    decided = body(await staff.put(f"/v1/stock/{sku}/policy", json=policy, headers=ANY))
+    assert decided == policy | {"version": 1}
 
     seen = body(await guest.get(f"/v1/stock/{sku}"))
     assert (seen["available"], seen["backorderable"], seen["backorder_limit"]) == (1, 5, None)
     assert body(await staff.get(f"/v1/stock/{sku}"))["low_stock_at"] == 3
 
-    problem(await staff.put("/v1/stock/no-such-sku/policy", json=policy), 404, "not_found")
-    problem(await staff.put(f"/v1/stock/{sku}/policy", json={"backorder_limit": -1}), 422, "validation_error")
-    assert body(await staff.put(f"/v1/stock/{sku}/policy", json={})) == {"backorder_limit": 0, "low_stock_at": None}
+    path = f"/v1/stock/{sku}/policy"
+    problem(await staff.put("/v1/stock/no-such-sku/policy", json=policy, headers=ANY), 404, "not_found")
+    problem(await staff.get("/v1/stock/no-such-sku/policy"), 404, "not_found")
+    problem(await guest.get(path), 401, "unauthenticated")
+    problem(await staff.put(path, json={"backorder_limit": -1}, headers=ANY), 422, "validation_error")
+    nothing = {"backorder_limit": 0, "low_stock_at": None, "version": 2}
+    assert body(await staff.put(path, json={}, headers=ANY)) == nothing
     assert body(await guest.get(f"/v1/stock/{sku}"))["backorderable"] == 0
 
 
@@ -246,7 +293,7 @@ async def test_alerts_tell_staff_alone_when_little_is_left_newest_first(
 ) -> None:
     first, second = [await shop.buyable(stock=5) for _ in range(2)]
     for sku in (first, second):
-        await staff.put(f"/v1/stock/{sku}/policy", json={"low_stock_at": 3})
+        await staff.put(f"/v1/stock/{sku}/policy", json={"low_stock_at": 3}, headers=ANY)
         await staff.post(f"/v1/stock/{sku}/adjustments", json={"delta": -3, "reason": "broken"})
 
     problem(await guest.get("/v1/stock/alerts"), 401, "unauthenticated")
@@ -267,7 +314,7 @@ async def test_products_are_in_stock_where_it_is_sold_or_when_they_may_be_backor
         await shop.product(sku, stock=None, category=category)
     await shop.stock(sold, 2)
     await shop.stock(shut, 5, location="cellar")
-    await staff.put(f"/v1/stock/{to_come}/policy", json={"backorder_limit": 1})
+    await staff.put(f"/v1/stock/{to_come}/policy", json={"backorder_limit": 1}, headers=ANY)
 
     async def listed(in_stock: bool) -> dict[str, int]:
         query = {"category": str(slug), "in_stock": str(in_stock).lower()}

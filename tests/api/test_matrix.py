@@ -87,6 +87,17 @@ class Mall:
         await self.shop.run("UPDATE orders SET customer_id = :owner WHERE id = :id", owner=owner, id=order)
         return order, opens
 
+    async def returned(self, owner: UUID | None) -> tuple[UUID, dict[str, str]]:
+        """Make a return that was asked for, and tell what opens its order."""
+        order, opens = await self.order(owner)
+        wanted = new_id()
+        await self.shop.run(
+            "INSERT INTO returns (id, order_id, n, state, actor) VALUES (:id, :order, 1, 'requested', 'guest')",
+            id=wanted,
+            order=order,
+        )
+        return wanted, opens
+
     async def address(self, owner: Person) -> str:
         """Keep an address of somebody."""
         kept = await self.client.post("/v1/users/me/addresses", json=ADDRESS, headers=owner.headers)
@@ -173,7 +184,7 @@ def fits(status: int, expected: int | None, allowed: Access) -> bool:
 
 def filled(route: APIRoute, values: dict[str, object]) -> str:
     """Write a path; what is not given is nothing that there is."""
-    named = {one.name: values.get(one.name, uuid4()) for one in route.dependant.path_params}
+    named = {name: values.get(name, uuid4()) for name in route.param_convertors}
     path = route.path
     for name, value in named.items():
         path = path.replace(f"{{{name}:path}}", str(value)).replace(f"{{{name}}}", str(value))
@@ -201,7 +212,7 @@ def of_staff(visitor: Visitor, allowed: Access) -> int | None:
 
 
 async def of_account(mall: Mall, visitor: Visitor, route: APIRoute) -> Any:
-    names = {one.name for one in route.dependant.path_params}
+    names = set(route.param_convertors)
     if visitor.person is None:
         refused = 401 if visitor.role is Role.GUEST else 403
         yield Cell(visitor, "it", filled(route, {}), visitor.headers, refused)
@@ -236,19 +247,21 @@ OF_ACCOUNTS: dict[str, Callable[[Mall, Person], Awaitable[tuple[object, dict[str
 
 
 async def of_owner(mall: Mall, visitor: Visitor, route: APIRoute, allowed: Access) -> Any:
-    names = {one.name for one in route.dependant.path_params}
+    names = set(route.param_convertors)
     if not names:
         yield Cell(
             visitor, "one's own", filled(route, {}), visitor.headers, 401 if visitor.role is Role.GUEST else None
         )
         return
-    assert names <= {"cart_id", "order_id", "sku"}, f"teach this test to make {names} of somebody"
+    assert names <= {"cart_id", "order_id", "return_id", "sku"}, f"teach this test to make {names} of somebody"
     stands_for_it = allowed.scope in SCOPES[visitor.role]
     for about, owner, expected in owned(visitor, stands_for_it):
         cart, opens = await mall.cart(owner)
         values: dict[str, object] = {"cart_id": cart.cart_id, "sku": mall.sku}
         if "order_id" in names:
             values["order_id"], opens = await mall.order(owner)
+        if "return_id" in names:
+            values["return_id"], opens = await mall.returned(owner)
         shown = visitor.headers | (opens if about == "own" else {"X-Cart-Token": new_secret()})
         yield Cell(visitor, about, filled(route, values), shown, expected)
 

@@ -108,6 +108,7 @@ async def test_an_order_without_a_row_is_pending_as_soon_as_it_was_accepted(
                 "tax_included": gbp(0),
                 "shipped_quantity": 0,
                 "cancelled_quantity": 0,
+                "returned_quantity": 0,
             }
         ],
         "subtotal": gbp(2000),

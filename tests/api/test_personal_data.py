@@ -260,6 +260,23 @@ async def test_account_with_an_order_under_way_is_not_erased(
     body(await guest.post("/v1/auth/refresh", json={"refresh_token": ada.refresh_token}))
 
 
+async def test_account_whose_goods_are_on_their_way_back_is_erased_once_that_is_over(
+    guest: httpx2.AsyncClient, shop: Shop, ada: Person, temporal: Temporal
+) -> None:
+    buyer = await ready_buyer(guest, shop)
+    made = await buyer.has_order(status="closed")
+    await own(buyer, ada)
+    await shop.run(
+        "INSERT INTO returns (id, order_id, n, state, actor) VALUES (uuidv7(), :id, 1, 'requested', 'guest')", id=made
+    )
+
+    problem(await erase(guest, ada), 409, "orders_open")
+    assert await temporal.told() == []
+
+    await shop.run("UPDATE returns SET state = 'cancelled', ended_at = now() WHERE order_id = :id", id=made)
+    body(await erase(guest, ada), 202)
+
+
 async def test_of_five_requests_at_once_one_closes_the_account(
     guest: httpx2.AsyncClient, shop: Shop, ada: Person, temporal: Temporal
 ) -> None:

@@ -198,7 +198,7 @@ async def test_category_that_a_promotion_is_about_is_renamed_with_it_and_not_rem
     path = created.headers["location"]
     assert body(created, 201)["target"] == about["target"]
 
-    problem(await staff.delete("/v1/categories/cups"), 409, "in_use")
+    problem(await staff.delete("/v1/categories/cups", headers={"If-Match": "*"}), 409, "in_use")
     renamed = await staff.patch(
         "/v1/categories/cups", json={"slug": "mugs"}, headers={"If-Match": category.headers["etag"]}
     )
@@ -206,7 +206,7 @@ async def test_category_that_a_promotion_is_about_is_renamed_with_it_and_not_rem
     assert body(await staff.get(path))["target"] == {"skus": [], "categories": ["mugs"]}
 
     body(await staff.put(path, json=PERCENT, headers={"If-Match": "*"}))
-    assert (await staff.delete("/v1/categories/mugs")).status_code == 204
+    assert (await staff.delete("/v1/categories/mugs", headers={"If-Match": "*"})).status_code == 204
 
 
 async def test_cart_explains_every_part_of_its_total_and_of_its_lines(staff: httpx2.AsyncClient, buyer: Buyer) -> None:

@@ -65,6 +65,15 @@ async def buyer(client: httpx2.AsyncClient, world: World) -> Buyer:
     return await ready_buyer(client, world.shop)
 
 
+@pytest.fixture(autouse=True)
+def every_level() -> Iterator[None]:
+    """Log whatever is said, whoever has configured logs in this process before."""
+    kept = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**kept)
+
+
 async def memo(temporal: Client, buyer: Buyer) -> object:
     return await (await temporal.get_workflow_handle(order_workflow_id(buyer.order_id())).describe()).memo_value(MEMO)
 

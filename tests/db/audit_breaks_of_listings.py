@@ -23,7 +23,7 @@ BREAKS = [
         _QUIET,
         f"UPDATE products SET status = 'archived' WHERE id = (SELECT product_id FROM listings WHERE {_ONE})",
         should_not_be_listed=True,
-        also="listed_at_its_price found_by_its_title",
+        also="listed_at_its_price found_by_its_title shown_as_it_is",
     ),
     breaking("listed_at_its_price", f"UPDATE listed_prices SET price = 7 WHERE {_ONE}", currency="GBP", listed=7),
     breaking(
@@ -35,6 +35,14 @@ BREAKS = [
         _QUIET,
         f"UPDATE products SET attributes = '{{\"size\": 7}}' WHERE id = (SELECT product_id FROM listings WHERE {_ONE})",
         should_not_be_listed=False,
+        also="shown_as_it_is",
     ),
+    breaking(
+        "moved_is_listed",
+        "WITH lamps AS (INSERT INTO categories (id, slug, name) VALUES (gen_random_uuid(), 'l', 'Lamps') RETURNING id)"
+        " INSERT INTO moved_categories (category_id, moved_at) SELECT id, now() - interval '61 minutes' FROM lamps",
+    ),
+    breaking("shown_as_it_is", f"UPDATE product_documents SET skus[1] = 'GONE' WHERE {_ONE}"),
+    breaking("shown_as_it_is", f"DELETE FROM product_documents WHERE {_ONE}", listed=None),
     breaking("found_by_its_title", f"UPDATE product_words SET words = '' WHERE {_ONE}"),
 ]

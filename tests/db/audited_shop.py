@@ -10,11 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.orders import FlagOrder, OrderStep, PlaceOrder, RequirePayment, ShippedLine
 from contracts.payments import CapturePayment
 from contracts.refunds import BeginRefund, RefundStep
+from contracts.returns import TakeBack
 from contracts.shipments import BeginShipment, ShipmentStep
-from db import notifications, payments
+from db import notifications, payments, returns
 from db.audit import INVARIANTS
 from db.audit.checks import Finding, count, examine
 from db.audit.limits import Limits, parameters
+from db.returns import ReturnRequest
 from domain.captures import CapturePolicy
 from domain.money import Money
 from domain.order_ids import operation_key
@@ -42,6 +44,7 @@ class AuditedShop:
         self._keep("shipped", await self._shipped())
         self._keep("parted", await self._parted())
         self._keep("given_back", await self._given_back())
+        self._keep("returned", await self._returned())
         self._keep("retried", await self._retried())
         self._keep("refunded", await self._cancelled(await steps.placed()))
         self._keep("voided", await self._voided())
@@ -83,6 +86,22 @@ class AuditedShop:
         share = CapturePayment(order.order_id, 1, Money(1000, "GBP"), n=1, last=False)
         await insist(steps.payments.capture, share)
         await attempt(steps.shipments.send, step)
+        return order
+
+    async def _returned(self) -> PlaceOrder:
+        """Send two, and take one back, with a refund of what it cost; the other one is on its way back."""
+        steps = self.steps
+        order = await steps.placed()
+        await attempt(steps.shipments.begin, BeginShipment(order.order_id, uuid4(), "operator:1"))
+        [[line]] = await steps.shop.run("SELECT line_id FROM order_lines WHERE order_id = :id", id=order.order_id)
+        one, other = (ReturnRequest(uuid4(), order.order_id, "guest", ((UUID(str(line)), 1),)) for _ in range(2))
+        async with steps.sessions.begin() as session:
+            await returns.request(session, one)
+            await returns.request(session, other)
+        await attempt(steps.returns.take_back, TakeBack(order.order_id, one.return_id, "operator:1"))
+        step = RefundStep(order.order_id, one.return_id)
+        await insist(steps.refunding.give_back, step)
+        await attempt(steps.refunding.settle, step)
         return order
 
     async def _given_back(self) -> PlaceOrder:

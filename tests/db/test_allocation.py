@@ -100,7 +100,7 @@ async def test_what_was_sold_goes_back_to_where_it_came_from_even_if_that_place_
     await hold(shop, order, (sku, 3))
     await commit(shop, order)
     async with shop.sessions.begin() as session:
-        assert await locations.change(session, closing, LocationChange(active=False)) is not None
+        await locations.change(session, closing, LocationChange(active=False), version=None)
         found = await stock.find(session, sku)
     assert found is not None
     assert found.available == 0

@@ -225,7 +225,7 @@ async def test_a_place_that_opens_serves_those_who_wait(shop: Shop) -> None:
     [order] = await sold(shop, sku, 3)
     assert await places(shop, order) == []
     async with shop.sessions.begin() as session:
-        await change_location(session, shut, LocationChange(active=True))
+        await change_location(session, shut, LocationChange(active=True), version=None)
     assert await places(shop, order) == [(sku, shut, 2, "committed")]
     assert await awaited(shop, sku) == [(order, 1, "committed")]
 

@@ -60,6 +60,14 @@ async def in_category(shop: Shop, category: UUID) -> list[UUID]:
         "UPDATE products SET title = 'Another title', vendor = 'Somebody', description = 'Else'",
         "UPDATE products SET attributes = '{\"size\": 7}'",
         "UPDATE products SET status = 'archived'",
+        "UPDATE products SET status = 'active'",
+        "UPDATE products SET slug = slug || '-2', seo_title = 'Found', version = version + 1",
+        'UPDATE products SET images = \'[{"url": "https://x/}", "alt": "}"}]\', options = \'["}"]\'',
+        "UPDATE products SET version = version + 1, title = 'Cup' WHERE title <> 'Mug'",
+        "UPDATE variants SET weight = 7, barcode = '\"}', image = 'x}', position = -position",
+        "UPDATE prices SET compare_at_amount = 900 WHERE currency = 'EUR'",
+        "UPDATE categories SET slug = 'cellar' || slug",
+        "UPDATE stock_levels SET on_hand = on_hand + 7",
         "UPDATE products SET category_id = NULL",
         "UPDATE variants SET active = false",
         "UPDATE variants SET active = false WHERE sku = 'CHEAP'",
@@ -111,6 +119,22 @@ async def test_products_and_their_category_that_change_at_once_leave_lists_true(
         await asyncio.gather(*map(edit, products), move(garden), move(home))
         assert await broken(shop) == {}
         await shop.run("UPDATE products SET category_id = NULL")
+
+
+async def test_a_product_whose_prices_and_articles_are_edited_at_once_is_shown_as_it_is(shop: Shop) -> None:
+    await shop.product("MUG", "CUP", prices={"GBP": 100})
+    edits = (
+        "UPDATE products SET version = version + 1",
+        "UPDATE products SET title = title || '!'",
+        "UPDATE prices SET amount = amount + 1 WHERE sku = 'MUG'",
+        "UPDATE prices SET amount = amount + 1 WHERE sku = 'CUP'",
+        "UPDATE variants SET title = title || '!' WHERE sku = 'MUG'",
+        "UPDATE variants SET active = NOT active WHERE sku = 'CUP'",
+    )
+    for _ in range(5):
+        await asyncio.gather(*map(shop.run, edits))
+        assert await broken(shop) == {}
+    assert (await shop.run("SELECT version, title LIKE '%!!!!!' FROM products")) == [(6, True)]
 
 
 async def test_an_edit_that_is_rolled_back_leaves_lists_as_they_were(shop: Shop) -> None:
@@ -169,6 +193,38 @@ async def test_a_product_is_found_by_beginnings_and_in_spite_of_slips(
     mug = await shop.product("AB-100/X", "it's\\odd", title="Enamel mug, Café edition")
     await shop.product("OTHER", title="Wooden bowl")
     assert await looked_for(shop, typed) == ([mug] if found_by_it else [])
+
+
+async def test_a_slip_is_taken_for_the_most_similar_of_all_words(shop: Shop) -> None:
+    words = [
+        "balmaport",
+        "baloport",
+        "balover",
+        "quinuvale",
+        "quivale",
+        "tamaness",
+        "tamoness",
+        "teapot",
+        "teaport",
+        "enamel",
+    ]
+    for word in words:
+        await shop.product(title=word)
+    slips = ("balokport", "quifnuvale", "tamodness", "teaptos", "enmael", "enamle", "tamness", "blaoport", "xyzzy")
+    compared = await shop.run(
+        "SELECT typed, intended(typed), coalesce(("
+        " SELECT word FROM known_words WHERE named AND similarity(word, typed) >= CAST(0.25 AS real)"
+        " ORDER BY similarity(word, typed) DESC, word LIMIT 1), typed)"
+        " FROM unnest(CAST(:slips AS text[])) AS t (typed)",
+        slips=list(slips),
+    )
+    assert [intended for _, intended, _ in compared] == [most for _, _, most in compared]
+    assert {typed: intended for typed, intended, _ in compared if intended in {typed, "enamel", "teapot"}} == {
+        "enmael": "enamel",
+        "enamle": "enamel",
+        "teaptos": "teapot",
+        "xyzzy": "xyzzy",
+    }
 
 
 async def test_what_is_in_the_title_ranks_above_what_is_in_the_description(shop: Shop) -> None:
@@ -248,9 +304,24 @@ async def test_attributes_are_found_by_their_values_however_these_are_written(sh
     small = await shop.product("SMALL", prices={"GBP": 100})
     await shop.product("LARGE", prices={"GBP": 200})
     attributes = "UPDATE products SET attributes = CAST(:attributes AS jsonb) WHERE id = :id"
-    await shop.run(attributes, id=small, attributes='{"size": 1.50, "waterproof": true, "colour": "red"}')
+    await shop.run(
+        attributes, id=small, attributes='{"size": 1.50, "waterproof": true, "colour": "red", "tags": ["a", "b"]}'
+    )
 
-    for wanted in ('{"size": 1.5}', '{"waterproof": true, "size": 15e-1}', '{"colour": "red"}'):
+    for wanted in (
+        '{"size": 1.5}',
+        '{"waterproof": true, "size": 15e-1}',
+        '{"colour": "red"}',
+        '{"tags": ["b"], "colour": "red"}',
+        '{"tags": ["b", "a"]}',
+    ):
         assert await found(shop, replace(GBP, attributes=wanted), sort) == [small]
-    for other in ('{"size": 2}', '{"waterproof": false}', '{"colour": "red", "size": 2}', '{"colour": "Red"}'):
+    for other in (
+        '{"size": 2}',
+        '{"waterproof": false}',
+        '{"colour": "red", "size": 2}',
+        '{"colour": "Red"}',
+        '{"tags": ["c"]}',
+        '{"tags": ["a", "c"]}',
+    ):
         assert await found(shop, replace(GBP, attributes=other), sort) == []

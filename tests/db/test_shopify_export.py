@@ -68,7 +68,7 @@ async def test_an_edited_catalogue_goes_out_and_in_again_without_a_change(shelf:
         "INSERT INTO prices (sku, currency, amount) VALUES ('SHIRT-M', 'EUR', 2500)",
         "DELETE FROM prices WHERE sku = 'thing-2'",
         "UPDATE categories SET name = 'Kind 1' WHERE name = 'Kind 2'",
-        'UPDATE products SET attributes = attributes || \'{"wool": true, "tags": "x, y"}\' WHERE slug = \'thing-0\'',
+        'UPDATE products SET attributes = attributes || \'{"wool": true, "tags": ["x"]}\' WHERE slug = \'thing-0\'',
         "INSERT INTO products (id, slug, title, description, status) VALUES (uuidv7(), 'empty', 'Empty', '', 'draft')",
     ):
         await shelf.run(edit)

@@ -12,10 +12,13 @@ from typer.testing import CliRunner, Result
 
 from cli import importing
 from cli.shopify.importing import ImportOptions, import_file
+from db import attributes
 from db.engine import create_engine, create_sessions
 from db.imports import applying, comparing, files, staging
 from db.imports.applying import ImportCounts
+from domain.errors import InUseError
 from domain.merchandise import Refusal
+from models.catalog import AttributeType
 from settings import get_settings
 from tests.support.postgres import PostgresForTests
 from tests.support.shelf import OPTIONS, STAGED, TABLES, Shelf, Silent
@@ -63,7 +66,7 @@ async def test_a_new_product_is_there_with_all_that_its_rows_say(shelf: Shelf) -
             "Shirts",
             "Example & Sons",
             ["Size"],
-            {"tags": "men, summer", "google_gender": "male"},
+            {"tags": ["men", "summer"], "google_gender": "male"},
             [{"url": "https://images.example/blue.jpg", "alt": "Front"}],
             "A blue shirt",
             "Buy it",
@@ -103,7 +106,7 @@ async def test_a_new_product_is_there_with_all_that_its_rows_say(shelf: Shelf) -
     ]
     assert await shelf.rows("SELECT name, type FROM attributes ORDER BY name") == [
         ("google_gender", "text"),
-        ("tags", "text"),
+        ("tags", "list"),
     ]
     assert await shelf.rows("SELECT state, products, applied FROM imports") == [("done", 1, 1)]
     assert await shelf.rows("SELECT * FROM import_products") == []
@@ -284,6 +287,27 @@ async def test_one_row_that_can_not_be_taken_is_enough_for_nothing_to_be_importe
     assert await shelf.contents(*TABLES, *STAGED) == before
 
 
+@pytest.mark.parametrize("tags", ["summer, men", "summer,men,", "men, summer, men", "men , SUMMER, summer"])
+async def test_tags_are_a_list_and_the_same_ones_written_otherwise_change_nothing(shelf: Shelf, tags: str) -> None:
+    listed = ["SUMMER", "men"] if "SUMMER" in tags else ["men", "summer"]
+    await shelf.done({**SHIRT, "Tags": ", ".join(listed)})
+    before = await shelf.contents()
+    assert await shelf.done({**SHIRT, "Tags": tags}) == ImportCounts(unchanged_products=1)
+    assert await shelf.contents() == before
+    assert await shelf.rows("SELECT attributes -> 'tags' FROM products") == [(listed,)]
+
+    assert await shelf.done({**SHIRT, "Tags": " , "}) == ImportCounts(changed_products=1)
+    assert await shelf.rows("SELECT attributes FROM products") == [({"google_gender": "male"},)]
+
+
+async def test_tags_that_are_a_text_here_are_refused_and_change_nothing(shelf: Shelf) -> None:
+    await shelf.run("INSERT INTO attributes (name, type) VALUES ('tags', 'text')")
+    before = await shelf.contents()
+    report = await shelf.take(SHIRT)
+    assert report.refusals == (Refusal(2, "the attribute tags is no list here"),)
+    assert await shelf.contents() == before
+
+
 async def test_refused_products_can_be_left_out_as_a_whole(shelf: Shelf) -> None:
     await shelf.done(SHIRT)
     file = [
@@ -417,3 +441,31 @@ def test_command_refuses_with_lines_and_reasons(tmp_path: Path) -> None:
 )
 def test_command_refuses_what_it_does_not_know(arguments: list[str], reason: str, tmp_path: Path) -> None:
     assert str(run(str(write(tmp_path / "file.csv", SHIRT)), *arguments).exception) == reason
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_an_attribute_keeps_its_type_while_products_get_it(shelf: Shelf, is_new: bool) -> None:
+    added = "INSERT INTO attributes (name, type) VALUES ('tags', 'list')"
+    if not is_new:
+        await shelf.run(added)
+
+    async def define() -> None:
+        async with shelf.sessions.begin() as session:
+            await attributes.define(session, "tags", AttributeType.TEXT)
+
+    async with shelf.sessions.begin() as importing:
+        if is_new:
+            await importing.execute(text(added))
+        assert await attributes.used(importing, ["tags"]) == {"tags": AttributeType.LIST}
+        defining = asyncio.create_task(define())
+        waited, _ = await asyncio.wait([defining], timeout=0.2)
+        assert not waited
+        await importing.execute(
+            text(
+                "INSERT INTO products (id, slug, title, description, status, attributes)"
+                """ VALUES (uuidv7(), 'mug', 'Mug', '', 'draft', '{"tags": ["a"]}')"""
+            )
+        )
+    with pytest.raises(InUseError):
+        await defining
+    assert await shelf.rows("SELECT type FROM attributes") == [("list",)]

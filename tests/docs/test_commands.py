@@ -8,6 +8,9 @@ from tests.docs.conftest import Reader
 from tests.docs.documents import DOCUMENTS, ROOT, missing, steps
 
 EXECUTED = [document for document in DOCUMENTS if steps(document)]
+_LONG = {"operations.md"}
+"""Documents whose commands take minutes, which `make proof` executes."""
+
 _NEXT = "--8<-- next step --8<--"
 
 
@@ -16,7 +19,10 @@ def test_the_documents_that_show_commands_are_executed() -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("document", EXECUTED, ids=lambda document: document.name)
+@pytest.mark.parametrize(
+    "document",
+    [pytest.param(one, id=one.name, marks=[pytest.mark.proof] if one.name in _LONG else []) for one in EXECUTED],
+)
 def test_commands_work_and_show_what_the_document_shows(reader: Reader, document: Path) -> None:
     """One shell runs the whole document, so that what one block sets the next one has."""
     told = steps(document)

@@ -28,7 +28,7 @@ OURS = {name: service for name, service in SERVICES.items() if service["image"].
 GATEWAY = (ROOT / "deploy/gateway/nginx.conf").read_text(encoding="utf-8")
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
 
-PLATFORM = {"/healthz", "/readyz"}
+PLATFORM = {"/healthz", "/readyz", "/metrics"}
 _LOCATION = re.compile(r"location (?P<regex>~ )?(?P<path>\S+) \{\s+set \$upstream (?P<service>[a-z-]+):8000;")
 
 

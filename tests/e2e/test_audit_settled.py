@@ -60,7 +60,7 @@ async def test_placed_order_is_clean_at_once_although_temporals_list_lags(lone: 
     report = await audited(lone.world)
 
     assert report.broken_checks == {}
-    assert [one.id for one in report.invariants] == [f"I{number}" for number in range(1, 13)]
+    assert [one.id for one in report.invariants] == [f"I{number}" for number in range(1, 14)]
     checked = {finding.name: finding.checked for one in report.invariants for finding in one.findings}
     assert (checked["order_has_workflow"], checked["provider_agrees"], checked["captured_once"]) == (1, 1, 1)
     assert await lone.world.client.is_running(order.order_id)

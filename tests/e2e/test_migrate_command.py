@@ -9,6 +9,7 @@ import pytest
 from cli import doctor
 from cli.database import migrate, seed
 from cli.errors import CommandError
+from db import migrations
 from db.migrations import head
 from settings import get_settings
 from tests.support.postgres import PostgresForTests
@@ -110,3 +111,19 @@ def test_database_in_which_a_migration_meets_what_it_makes_is_told_so(at: At, po
     assert refused(migrate).startswith(
         'the database can not be migrated (column "merged_into" of relation "carts" already exists): somebody has'
     )
+
+
+def test_database_that_is_in_use_for_minutes_is_told_so_and_stays_where_it_is(
+    at: At, postgres: PostgresForTests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "_PAUSES", (0.01,))
+    at(database := postgres.migrated())
+    change(database, "UPDATE alembic_version SET version_num = '0018'")
+    with asyncio.Runner() as somebody:
+        connection = somebody.run(asyncpg.connect(database))
+        somebody.run(connection.execute("BEGIN; SELECT FROM reconciliation_findings"))
+        assert refused(migrate).startswith(
+            "the database was not migrated to the end (canceling statement due to lock timeout): a table was in use"
+        )
+        assert somebody.run(connection.fetchval("SELECT version_num FROM alembic_version")) == "0018"
+        somebody.run(connection.close())

@@ -1,6 +1,7 @@
 """`everorder orders` as an operator uses it, on real orders."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,7 +9,8 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from cli.orders.desk import OrderDesk
-from contracts.orders import Decision, OrderOutcome, Ship
+from clients.orders import OrderRefusedError
+from contracts.orders import Decision, MarkDelivered, OrderOutcome, Refund, Ship
 from domain.errors import IllegalStepError, NotFoundError
 from domain.order_states import OrderStatus
 from tests.support.lone_world import LoneWorld, lone_world
@@ -166,6 +168,28 @@ async def test_order_without_workflow_that_needs_an_operator_is_resolved_all_the
     resolved = file.timeline[-1]
     assert (resolved.type, resolved.reason, resolved.note) == ("operator_resolved", "resolved", "Ada keeps it")
     assert "Ada" not in (await lone.world.history(order.order_id)).to_json()
+
+
+async def test_refund_that_is_refused_to_a_closed_order_is_made_again_when_an_operator_says_so(
+    lone: LoneWorld, desk: OrderDesk
+) -> None:
+    order = await lone.placed()
+    which = str(order.order_id)
+    async with lone.world.working():
+        await lone.world.client.ship(order.order_id, Ship(), wait=WAIT)
+        await lone.world.client.mark_delivered(order.order_id, MarkDelivered(), wait=WAIT)
+        assert (await lone.world.ended(order.order_id)).status is OrderStatus.CLOSED
+        await lone.sandbox.misbehave("refused", operation="refund", times=1, order_id=which)
+        with pytest.raises(OrderRefusedError):
+            await lone.world.client.refund(replace(order, payment_method=None), Refund(), wait=WAIT)
+        assert (await lone.world.ended(order.order_id)).needs_operator
+        code, output = await lone.everorder("orders", "resolve", which, "--decision", "retry", "--reason", "checked")
+        assert (code, output) == (0, f"{which}: closed\n")
+        await lone.world.ended(order.order_id)
+        with pytest.raises(IllegalStepError, match="nothing is left to be decided"):
+            await desk.resolve(which, Decision.RETRY, "checked", "operator:7", wait=WAIT)
+
+    assert await lone.world.charged(order.order_id) == []
 
 
 async def test_lost_order_is_resumed(lone: LoneWorld, desk: OrderDesk) -> None:

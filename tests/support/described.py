@@ -2,9 +2,9 @@
 
 from hypothesis import strategies as st
 
-from domain.merchandise import DescribedProduct, DescribedVariant, Picture, Stated
+from domain.merchandise import DescribedProduct, DescribedVariant, Picture, Stated, distinct
 from domain.money import MOST_MONEY
-from providers.shopify.columns import ATTRIBUTES
+from providers.shopify.columns import ATTRIBUTES, LISTS
 
 _VISIBLE = st.characters(exclude_categories=["Cs", "Cc"])
 _AWKWARD = st.sampled_from(['"', ",", "'", ";", "=1+1", "<b>", "&amp;", "é", "日本", "\u2028", "\N{NO-BREAK SPACE}"])
@@ -17,6 +17,7 @@ def _line(least: int, most: int) -> st.SearchStrategy[str]:
 
 
 _prose = st.lists(st.text(_PROSE, max_size=20) | _AWKWARD | st.just("\n"), max_size=8).map(lambda p: "".join(p).strip())
+_tags = st.lists(_line(0, 20).map(lambda tag: tag.replace(",", "")), max_size=4).map(distinct)
 _urls = st.integers(0, 10**6).map(lambda n: f"https://images.example/{n}.jpg?a=1,2")
 _amounts = st.integers(0, 10**6) | st.just(MOST_MONEY)
 _pictures = st.lists(st.builds(Picture, _urls, _line(0, 200)), max_size=3, unique=True).map(tuple)
@@ -41,7 +42,10 @@ def products(draw: st.DrawFn, number: int = 0) -> DescribedProduct:
         category=draw(st.just("") | _line(1, 60)),
         vendor=draw(_line(0, 100)),
         options=tuple(names),
-        attributes=tuple((name, draw(_line(0, 50))) for name in ATTRIBUTES.values()),
+        attributes=(
+            *((name, draw(_tags)) for name in LISTS.values()),
+            *((name, draw(_line(0, 50))) for name in ATTRIBUTES.values()),
+        ),
         images=draw(_pictures),
         seo_title=draw(_line(0, 100)),
         seo_description=draw(_line(0, 100)),

@@ -14,6 +14,7 @@ from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
 from activities.payments import PaymentActivities
 from activities.refunds import RefundActivities
+from activities.returns import ReturnActivities
 from activities.shipments import ShipmentActivities
 from contracts.orders import (
     AdvanceOrder,
@@ -78,6 +79,7 @@ class Steps(World):
         self.orders = OrderActivities(self.sessions)
         self.payments = PaymentActivities(self.sessions, self.providers)
         self.refunding = RefundActivities(self.sessions, self.providers)
+        self.returns = ReturnActivities(self.sessions)
         self.shipments = ShipmentActivities(self.sessions, timedelta(days=30))
         self.notifications = NotificationActivities(self.sessions, self.mail, JinjaRenderer())
 
@@ -173,7 +175,7 @@ class Steps(World):
         """Read every row of PostgreSQL that belongs to an order, to tell that nothing has changed."""
         of_order = (
             *("order_events", "order_lines", "reservations", "stock_movements", "notifications", "payment_operations"),
-            *("refunds", "shipments"),
+            *("refunds", "returns", "shipments"),
         )
         rows = {
             table: await self.shop.run(f"SELECT * FROM {table} WHERE order_id = :id ORDER BY 1, 2", id=order.order_id)

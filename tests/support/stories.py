@@ -13,6 +13,7 @@ from contracts.orders import (
     Pay,
     PaymentEvent,
     PlaceOrder,
+    ReceiveReturn,
     Refund,
     Resolve,
     Ship,
@@ -26,6 +27,7 @@ from domain.payment_events import PaymentEventType
 from domain.payment_methods import PaymentWay
 from tests.support.confirming import owed, paid_back, received
 from tests.support.gates import Gate
+from tests.support.returning import ask
 from tests.support.world import WAIT, World
 from workers.wiring import WORK
 
@@ -101,7 +103,7 @@ async def shipped_then_cancelled(world: World) -> PlaceOrder:
         await world.place(order)
         await world.client.ship(order.order_id, Ship(), wait=WAIT)
         await world.client.cancel(order.order_id, Cancel(), wait=WAIT)
-        await world.client.resolve(order.order_id, Resolve(Decision.SKIP), wait=WAIT)
+        await world.client.resolve(order, Resolve(Decision.SKIP), wait=WAIT)
         await world.client.mark_delivered(order.order_id, MarkDelivered(), wait=WAIT)
     return order
 
@@ -189,6 +191,19 @@ async def paid_at_the_door(world: World) -> PlaceOrder:
     return order
 
 
+async def shipped_then_returned(world: World) -> PlaceOrder:
+    order = await _order(world)
+    async with world.working():
+        await world.place(order)
+        await world.client.ship(order.order_id, Ship(), wait=WAIT)
+        arrived = ReceiveReturn(await ask(world, order))
+        await world.client.receive_return(order, arrived, wait=WAIT)
+        while (await world.order(order.order_id)).refunding:  # noqa: ASYNC110 - it is in the database
+            await asyncio.sleep(0.02)
+        await world.told(order.order_id)
+    return order
+
+
 STORIES: dict[str, Told] = {
     story.__name__: story
     for story in (
@@ -206,5 +221,6 @@ STORIES: dict[str, Told] = {
         rest_cancelled,
         transferred_then_cancelled,
         paid_at_the_door,
+        shipped_then_returned,
     )
 }

@@ -1,5 +1,7 @@
+import io
 import json
 import logging
+import sys
 
 import pytest
 import structlog
@@ -34,3 +36,32 @@ def test_exception_is_logged_without_what_it_says(logger: logging.Logger, capsys
     assert line["exception"].startswith("ValueError at ")
     assert " <- KeyError at " in line["exception"]
     assert "ada" not in json.dumps(line)
+
+
+def test_an_event_is_one_line_with_its_fields_and_where_it_comes_from(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(Settings(database_url="postgresql://nowhere", log_json=True, log_level="WARNING"))
+    log = structlog.get_logger("our.own")
+    log.info("not_told")
+    with structlog.contextvars.bound_contextvars(request_id="r-1"):
+        log.warning("told", much="ä\n")
+
+    line = json.loads(capsys.readouterr().err)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "told", "much": "ä\n", "request_id": "r-1", "logger": "our.own", "level": "warning"}
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError, ValueError])
+def test_nothing_fails_because_nobody_reads_what_is_logged(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure_logs(Settings(database_url="postgresql://nowhere"))
+    tried = []
+
+    class Closed(io.StringIO):
+        def write(self, line: str) -> int:
+            tried.append(line)
+            raise error
+
+    monkeypatch.setattr(sys, "stderr", Closed())
+    structlog.get_logger("our.own").warning("told")
+    assert len(tried) == 1

@@ -61,7 +61,7 @@ def test_rows_of_one_handle_are_one_product_with_all_that_they_say() -> None:
         category="Shirts",
         vendor="Example & Sons",
         options=("Size",),
-        attributes=(("tags", "men, summer"), ("google_gender", "male")),
+        attributes=(("tags", ("men", "summer")), ("google_gender", "male")),
         images=(Picture("https://images.example/blue.jpg", "Front"),),
         seo_title="A blue shirt",
         seo_description="Buy it",

@@ -193,8 +193,8 @@ async def test_cancelling_after_shipment_only_calls_an_operator(world: World) ->
         assert (row.status, row.needs_operator) == (OrderStatus.SHIPPED, True)
         assert row.operator_reason == "cancel_after_shipment"
         with pytest.raises(IllegalStepError):
-            await world.client.resolve(order.order_id, Resolve(Decision.REFUND), wait=WAIT)
-        resolved = await world.client.resolve(order.order_id, Resolve(Decision.SKIP), wait=WAIT)
+            await world.client.resolve(order, Resolve(Decision.REFUND), wait=WAIT)
+        resolved = await world.client.resolve(order, Resolve(Decision.SKIP), wait=WAIT)
         with pytest.raises(IllegalStepError):
             await world.client.ship(order.order_id, Ship(), wait=WAIT)
 

@@ -190,8 +190,9 @@ async def test_request_to_cancel_what_was_sent_as_well_waits_for_an_operators_wo
         settled = await standing(world, order, "partially_refunded")
         assert (settled.status, settled.operator_reason) == (OrderStatus.SHIPPED, "cancel_after_shipment")
         assert settled.needs_operator
-
-        await world.client.resolve(order.order_id, Resolve(Decision.SKIP, "return_agreed", "operator:7"), wait=WAIT)
+        while "refunded" not in await world.events(order.order_id):  # noqa: ASYNC110 - it is in the database
+            await asyncio.sleep(0.02)
+        await world.client.resolve(order, Resolve(Decision.SKIP, "return_agreed", "operator:7"), wait=WAIT)
 
     decided = await world.order(order.order_id)
     assert (decided.status, decided.needs_operator) == (OrderStatus.SHIPPED, False)
@@ -263,7 +264,7 @@ async def test_refund_of_the_rest_that_is_refused_calls_an_operator_who_has_it_t
         await cancel_rest(world, order)
         stuck = await world.needs_operator(order.order_id)
         assert await world.charged(order.order_id) == [2999]
-        await world.client.resolve(order.order_id, Resolve(Decision.RETRY), wait=WAIT)
+        await world.client.resolve(order, Resolve(Decision.RETRY), wait=WAIT)
         await standing(world, order, "partially_refunded")
 
     assert (stuck.status, stuck.operator_reason) == (OrderStatus.SHIPPED, "refund_refused")

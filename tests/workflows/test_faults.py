@@ -82,7 +82,7 @@ async def test_refused_refund_stands_still_until_an_operator_decides(
         await world.client.signal_cancel(order.order_id, Cancel())
         row = await world.needs_operator(order.order_id)
         assert (row.status, row.operator_reason) == (OrderStatus.CANCELLING, "refund_refused")
-        await world.client.resolve(order.order_id, Resolve(decision, "checked", "operator:7"), wait=WAIT)
+        await world.client.resolve(order, Resolve(decision, "checked", "operator:7"), wait=WAIT)
         outcome = await world.ended(order.order_id)
 
     assert (outcome.status, outcome.needs_operator) == (OrderStatus.CANCELLED, False)
@@ -122,7 +122,7 @@ async def test_payment_that_its_provider_has_forgotten_calls_an_operator(
         await world.client.signal_cancel(order.order_id, Cancel())
         row = await world.needs_operator(order.order_id)
         provider.forgetful = False
-        await world.client.resolve(order.order_id, Resolve(Decision.RETRY), wait=WAIT)
+        await world.client.resolve(order, Resolve(Decision.RETRY), wait=WAIT)
         outcome = await world.ended(order.order_id)
 
     assert row.operator_reason == "payment_refused"
@@ -158,7 +158,7 @@ async def test_order_that_stands_still_before_it_is_placed_can_be_cancelled(
         await world.client.resume(order)
         row = await world.needs_operator(order.order_id)
         with pytest.raises(IllegalStepError):
-            await world.client.resolve(order.order_id, Resolve(Decision.SKIP), wait=WAIT)
+            await world.client.resolve(order, Resolve(Decision.SKIP), wait=WAIT)
         provider.blind = False
         outcome = await world.client.cancel(order.order_id, Cancel(), wait=WAIT)
 
@@ -214,10 +214,10 @@ async def test_step_on_the_books_can_not_be_skipped(world: World) -> None:
         gate.opened.set()
         row = await world.needs_operator(order.order_id)
         with pytest.raises(IllegalStepError):
-            await world.client.resolve(order.order_id, Resolve(Decision.SKIP), wait=WAIT)
+            await world.client.resolve(order, Resolve(Decision.SKIP), wait=WAIT)
         assert (await world.order(order.order_id)).needs_operator
         await world.shop.run("UPDATE stock_levels SET reserved = 1 WHERE sku = :sku", sku=sku)
-        await world.client.resolve(order.order_id, Resolve(Decision.RETRY), wait=WAIT)
+        await world.client.resolve(order, Resolve(Decision.RETRY), wait=WAIT)
         outcome = await world.place(order)
 
     assert row.operator_reason == "constraint_violated"

@@ -47,7 +47,7 @@ async def test_order_lives_on_through_many_runs(world: World) -> None:
         await world.client.ship(order.order_id, Ship(), wait=WAIT)
         await world.client.mark_delivered(order.order_id, MarkDelivered(), wait=WAIT)
         cancelled = await asyncio.gather(*(world.client.cancel(order.order_id, Cancel(), wait=WAIT) for _ in range(5)))
-        resolved = await world.client.resolve(order.order_id, Resolve(Decision.RETRY), wait=WAIT)
+        resolved = await world.client.resolve(order, Resolve(Decision.RETRY), wait=WAIT)
         statuses = await runs(world, order_workflow_id(order.order_id))
 
     outcomes = [declined, paid, *cancelled, resolved]

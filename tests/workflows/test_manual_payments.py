@@ -133,6 +133,7 @@ async def test_a_hundred_who_say_it_at_once_place_one_order(world: World) -> Non
     assert await world.stock(sku) == (3, 0)
 
 
+@pytest.mark.proof  # it waits for forty seconds
 async def test_transfer_that_never_comes_ends_the_order_and_money_that_comes_later_is_owed(hasty_world: World) -> None:
     world = hasty_world
     order, sku = await order_by(world, TRANSFER)

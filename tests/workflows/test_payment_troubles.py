@@ -140,7 +140,7 @@ async def test_dispute_calls_an_operator_who_is_needed_for_as_long_as_it_is_not_
             await report(world, order, PaymentEventType.DISPUTE_WON, reference)
         else:
             await report(world, order, PaymentEventType.DISPUTE_LOST, reference)
-            await world.client.resolve(order.order_id, Resolve(Decision.SKIP), wait=WAIT)
+            await world.client.resolve(order, Resolve(Decision.SKIP), wait=WAIT)
         while (await world.order(order.order_id)).needs_operator:  # noqa: ASYNC110 - it is in the database
             await asyncio.sleep(0.02)
 
@@ -169,7 +169,7 @@ async def test_capture_that_is_refused_waits_for_an_operator_and_goes_as_they_de
         stuck = await world.needs_operator(order.order_id)
         assert (stuck.status, stuck.operator_reason) == (OrderStatus.PENDING, "capture_refused")
         assert await world.charged(order.order_id) == []
-        await world.client.resolve(order.order_id, Resolve(decision), wait=WAIT)
+        await world.client.resolve(order, Resolve(decision), wait=WAIT)
         await world.stands(order.order_id, status)
 
     assert await world.charged(order.order_id) == charged
@@ -213,7 +213,7 @@ async def test_what_somebody_does_to_a_payment_by_hand_calls_an_operator_once(
         for _ in range(2):
             await report(world, order, REPORTS[finding], reference)
         stuck = await world.needs_operator(order.order_id)
-        answered = await world.client.resolve(order.order_id, Resolve(Decision.SKIP), wait=WAIT)
+        answered = await world.client.resolve(order, Resolve(Decision.SKIP), wait=WAIT)
 
     assert isinstance(answered, OrderOutcome)
     assert (stuck.status, stuck.operator_reason) == (OrderStatus.PLACED, finding)

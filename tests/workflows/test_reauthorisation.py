@@ -139,7 +139,7 @@ async def test_operator_has_the_money_reserved_anew_after_a_decline(
     async with world.working(gated(world, gate)):
         await place_and_decline_the_renewal(world, sandbox, order, gate)
         await world.needs_operator(order.order_id)
-        await world.client.resolve(order.order_id, Resolve(Decision.RETRY), wait=WAIT)
+        await world.client.resolve(order, Resolve(Decision.RETRY), wait=WAIT)
         await happened(world, order, "payment_reauthorised")
         await world.client.cancel(order.order_id, Cancel(), wait=WAIT)
 
@@ -160,7 +160,7 @@ async def test_shipment_after_the_reservation_has_run_out_does_not_leave_until_i
         with pytest.raises(OrderRefusedError, match="do not send it"):
             await world.client.ship(order.order_id, Ship(), wait=WAIT)
         assert (await world.order(order.order_id)).operator_reason == "capture_declined"
-        await world.client.resolve(order.order_id, Resolve(Decision.RETRY), wait=WAIT)
+        await world.client.resolve(order, Resolve(Decision.RETRY), wait=WAIT)
         shipped = await world.client.ship(order.order_id, Ship(), wait=WAIT)
 
     assert isinstance(shipped, OrderOutcome)
@@ -218,7 +218,7 @@ async def test_renewal_whose_answer_is_lost_leaves_one_reservation(
         async with world.sessions.begin() as session:
             await world.client.resume(await orders.restart(session, order.order_id))
         await sandbox.misbehave(fault, operation=operation, times=1, order_id=str(order.order_id))
-        await world.client.resolve(order.order_id, Resolve(Decision.RETRY), wait=WAIT)
+        await world.client.resolve(order, Resolve(Decision.RETRY), wait=WAIT)
         await happened(world, order, "payment_reauthorised")
 
     assert [status for status, _ in await live_and_captured(sandbox, order) if status == "requires_capture"] == [

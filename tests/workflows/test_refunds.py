@@ -190,7 +190,7 @@ async def test_refund_that_the_provider_refuses_calls_an_operator_who_has_it_tri
         stuck = await world.order(order.order_id)
         assert await books(world, order) == ("captured", 2000, 0, 0)
         assert await refunds(world, order) == [(500, "failed")]
-        await world.client.resolve(order.order_id, Resolve(Decision.RETRY), wait=WAIT)
+        await world.client.resolve(order, Resolve(Decision.RETRY), wait=WAIT)
         await until(world, order, "succeeded")
 
     assert refused.value.code == "refund_refused"
@@ -209,7 +209,7 @@ async def test_operator_gives_a_refused_refund_up_and_its_money_may_be_refunded_
         await world.place(order)
         with pytest.raises(OrderRefusedError):
             await refund(world, order, 2000)
-        await world.client.resolve(order.order_id, Resolve(Decision.SKIP), wait=WAIT)
+        await world.client.resolve(order, Resolve(Decision.SKIP), wait=WAIT)
         await refund(world, order, 2000)
 
     assert await refunds(world, order) == [(2000, "abandoned"), (2000, "succeeded")]
@@ -244,7 +244,7 @@ async def test_refund_that_had_succeeded_and_fails_later_is_taken_back_in_the_bo
         stuck = await world.needs_operator(order.order_id)
         assert await refunds(world, order) == [(500, "failed")]
         assert await books(world, order) == ("captured", 2000, 0, 0)
-        await world.client.resolve(order.order_id, Resolve(Decision.RETRY), wait=WAIT)
+        await world.client.resolve(order, Resolve(Decision.RETRY), wait=WAIT)
         await until(world, order, "succeeded")
 
     assert stuck.operator_reason == "refund_refused"

@@ -176,7 +176,7 @@ async def test_shipment_whose_capture_is_refused_does_not_leave_and_calls_an_ope
         assert (stuck.status, stuck.needs_operator) == (OrderStatus.PLACED, True)
         assert stuck.operator_reason == "capture_declined"
         assert await world.charged(order.order_id) == []
-        await world.client.resolve(order.order_id, Resolve(Decision.SKIP), wait=WAIT)
+        await world.client.resolve(order, Resolve(Decision.SKIP), wait=WAIT)
         whole = await ship(world, order)
 
     assert whole.status is OrderStatus.SHIPPED
@@ -236,7 +236,7 @@ async def test_cancel_of_a_partly_shipped_order_is_only_recorded(world: World) -
         assert isinstance(recorded, OrderOutcome)
         assert (recorded.status, recorded.needs_operator) == (OrderStatus.FULFILLING, True)
         with pytest.raises(IllegalStepError):
-            await world.client.resolve(order.order_id, Resolve(Decision.REFUND), wait=WAIT)
+            await world.client.resolve(order, Resolve(Decision.REFUND), wait=WAIT)
 
     assert (await world.order(order.order_id)).operator_reason == "cancel_after_shipment"
     assert await world.charged(order.order_id) == [1000]

@@ -1,5 +1,7 @@
+from fractions import Fraction
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.pricing.taxes import Rounding, TaxRules, taxes
@@ -35,11 +37,14 @@ def test_each_rate_is_rounded_for_itself_and_what_has_none_is_free() -> None:
 
 
 @given(rules, taxed)
-def test_tax_is_never_negative_nor_more_than_its_rate(tax: TaxRules, amounts: list[tuple[str, int]]) -> None:
+@example(TaxRules(RATES, included=True, rounding=Rounding.TOTAL), [("standard", 1)] * 4 + [("standard", 23)])
+def test_tax_is_never_negative_nor_far_from_its_rate(tax: TaxRules, amounts: list[tuple[str, int]]) -> None:
+    """By total, a line has its part of what the total was rounded by, and of the pennies that are shared out."""
+    most = Fraction(1, 2) if tax.rounding is Rounding.LINE else Fraction(3, 2)
     for (category, amount), part in zip(amounts, taxes(tax, amounts), strict=True):
-        exact = amount * tax.rate(category) / (1_000_000 + tax.rate(category) * tax.included)
+        exact = Fraction(amount * tax.rate(category), 1_000_000 + tax.rate(category) * tax.included)
         assert part >= 0
-        assert abs(part - exact) <= 1
+        assert abs(part - exact) <= most
 
 
 @given(st.booleans(), taxed)

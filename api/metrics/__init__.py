@@ -1,0 +1,1 @@
+"""What a process of the API counts, as Prometheus reads it (`GET /metrics`)."""

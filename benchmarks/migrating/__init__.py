@@ -1,0 +1,1 @@
+"""How long a shop that is open waits for its migrations."""
