@@ -35,6 +35,11 @@ class Round:
     lap: Lap
     cpu: Mapping[str, float]
 
+    @property
+    def cpu_each(self) -> float:
+        """Return the CPU seconds that all processes together have used for one."""
+        return sum(self.cpu.values()) / len(self.lap.latencies)
+
 
 @dataclass(slots=True)
 class Measured:
@@ -56,6 +61,11 @@ class Measured:
         """Return CPU seconds for one of a kind, by process; the median of the rounds."""
         rounds = self.of(kind, concurrency)
         return {name: median(one.cpu[name] / len(one.lap.latencies) for one in rounds) for name in rounds[0].cpu}
+
+    def cpu_ratio(self, kind: Kind, concurrency: int) -> float:
+        """Compare the CPU of a whole order with that of one of another kind, as `ratio` compares their rates."""
+        pairs = zip(self.of(Kind.WHOLE, concurrency), self.of(kind, concurrency), strict=True)
+        return median(whole.cpu_each / other.cpu_each for whole, other in pairs)
 
     def of(self, kind: Kind, concurrency: int) -> list[Round]:
         """List the rounds of a kind."""

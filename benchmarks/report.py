@@ -42,6 +42,7 @@ def _at(measured: Measured, concurrency: int) -> dict[str, Any]:
     return {
         "rate": {kind: measured.rate(kind, concurrency) for kind in Kind},
         "ratio": {kind: measured.ratio(kind, concurrency) for kind in _OTHERS},
+        "cpu_ratio": {Kind.NOOP: measured.cpu_ratio(Kind.NOOP, concurrency)},
         "latency": {kind: _percentiles(_seconds(measured, kind, concurrency)) for kind in Kind},
         "checkout": _percentiles(_checkouts(measured, concurrency)),
         "cpu": {kind: measured.cpu(kind, concurrency) for kind in Kind},

@@ -36,6 +36,10 @@ def test_cpu_is_for_one_order_by_process() -> None:
     assert measured().cpu(Kind.WHOLE, 8) == {"api": 0.2, "load": 0.01}
 
 
+def test_cpu_is_compared_within_its_round() -> None:
+    assert measured().cpu_ratio(Kind.NOOP, 8) == pytest.approx(11 / 6)
+
+
 @pytest.mark.parametrize(("percent", "expected"), [(50, 3), (95, 5), (99, 5), (1, 1), (20, 1), (21, 2)])
 def test_a_percentile_is_the_nearest_rank(percent: int, expected: int) -> None:
     assert percentile([5, 1, 4, 2, 3], percent) == expected
