@@ -4,7 +4,7 @@ Rates depend on the machine and its mood; ratios that were measured in turn much
 sent, as in every stack. On two idle cores an order runs at 0.40 to 0.49 of the no-op's rate, at 2.3 to 2.6 times its
 CPU. Single rounds are between 2.1 and 2.8 (what the no-op costs Temporal changes by a third from one to the next),
 hence five of them, and gates a fifth beyond. What an order consists of is counted, and has no mood: one more
-statement is seen there. 0.6 is what is aimed for. docs/ARCHITECTURE.md, "What an order costs", says where the rest goes.
+statement is seen there. 0.6 is aimed for. docs/ARCHITECTURE.md, "What an order costs", says where the rest goes.
 """
 
 from collections.abc import AsyncIterator
