@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import psutil
 
@@ -18,14 +18,23 @@ def kill_group(pid: int) -> None:
 
 
 def end(processes: Sequence[psutil.Process], number: signal.Signals, grace: float) -> None:
-    """Send a signal to processes that are not our children, and kill with their groups those that stay."""
+    """Send a signal to processes that are not our children, kill what is left of their groups, and see it gone."""
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)
     _wait(processes, grace)
+    left = [*processes, *_members({process.pid for process in processes})]
     for process in processes:
         kill_group(process.pid)
-    _wait(processes, grace)
+    _wait(left, grace)
+
+
+def _members(groups: Collection[int]) -> Iterator[psutil.Process]:
+    """Find the processes of groups, by the numbers of those that led them."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(process.pid) in groups:
+                yield process
 
 
 def _wait(processes: Sequence[psutil.Process], seconds: float) -> None:
