@@ -1,7 +1,6 @@
 """Orders that somebody follows, over real connections: nothing is missed, told twice, or kept open for nobody."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -27,10 +26,9 @@ from tests.api.answers import body, problem
 from tests.api.buyer import Buyer, ready_buyer
 from tests.api.orders_double import OrdersDouble
 from tests.api.wire import served
+from tests.support.following import SOON, Reader, Told
 from tests.support.postgres import PostgresForTests
 from tests.support.shop import Shop, opened_shop
-
-SOON = 10.0
 
 
 @pytest.fixture(autouse=True)
@@ -39,51 +37,6 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "INTERVAL", 0.05)
     monkeypatch.setattr(feed, "_LEAST", 0.01)
     monkeypatch.setattr(stream, "HEARTBEAT", 0.1)
-
-
-@dataclass(frozen=True)
-class Told:
-    """One server-sent event."""
-
-    id: int | None
-    event: str
-    data: Any
-
-
-class Reader:
-    """Reads a stream as a browser does."""
-
-    def __init__(self, answer: httpx2.Response) -> None:
-        self.answer = answer
-        self.comments = 0
-        self._lines = answer.aiter_lines()
-
-    async def next(self) -> Told:
-        """Return the next event, however many comments come before it."""
-        async with asyncio.timeout(SOON):
-            while True:
-                fields = [line async for line in self._block()]
-                values = dict(line.split(": ", 1) for line in fields if not line.startswith(":"))
-                if "data" in values:
-                    number = int(values["id"]) if "id" in values else None
-                    return Told(number, values.get("event", "message"), json.loads(values["data"]))
-                self.comments += len(fields) - len(values)
-
-    async def _block(self) -> AsyncIterator[str]:
-        async for line in self._lines:
-            if not line:
-                return
-            yield line
-        raise EOFError
-
-    async def ends(self) -> bool:
-        """Tell whether nothing more is sent."""
-        async with asyncio.timeout(SOON):
-            try:
-                while True:
-                    [_ async for _ in self._block()]
-            except EOFError:
-                return True
 
 
 @dataclass

@@ -1,8 +1,10 @@
 """A soak that is run by hand: `.venv/bin/python -m tests.proof.soak --kills 1000 [--seed N]`.
 
-Processes of a whole stack are killed at random while people check out, cancel, pay again, are refunded and are sent
-parcels. It ends by itself: every order has come to what its story says, the payment server has kept exactly that, and
-the audit of the system at rest is clean; or the exit status is 1.
+Processes of a whole stack are killed at random while people check out, cancel, pay again, are refunded, are sent
+parcels and bring goods back, and while every second order is followed event by event. It ends by itself: every order
+has come to what its story says, the payment server has kept exactly that and the shelf holds the rest, whoever has
+followed an order was told its timeline without a gap and nothing twice, and the audit of the system at rest is clean;
+or the exit status is 1.
 """
 
 import argparse
@@ -17,9 +19,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.following import Heard
 from tests.support.kills import share
+from tests.support.prices import Prices
 from tests.support.shopper import shopping
-from tests.support.soaking import Customer, Ending, Told
+from tests.support.soaking import BASIS_POINTS, CODE, Customer, Ending, Told
 from tests.support.stack import RunningStack, running_stack
 
 WEIGHTS = {
@@ -87,11 +91,12 @@ class Soak:
 
 async def soak(kills: int, seed: int, folder: Path) -> bool:
     """Soak, and tell whether everything has come to what it has to."""
-    dice, going = random.Random(seed), Soak()
+    dice, going, stock = random.Random(seed), Soak(), 100 * (kills + 10)
     names = dice.choices(list(WEIGHTS), weights=list(WEIGHTS.values()), k=kills)
     with running_stack(folder / "data") as stack:
         async with stack.world() as world:
-            sku = await world.goods(stock=100 * (kills + 10))
+            sku = await world.goods(stock=stock)
+            await Prices(world.shop).promotion(CODE, basis_points=BASIS_POINTS)
         begun = time.monotonic()
         async with shopping(stack.api_url) as buyer, shopping(stack.api_url, stack.token) as staff:
             customers = [Customer(buyer, staff, random.Random(dice.random()), sku) for _ in range(CUSTOMERS)]
@@ -100,38 +105,64 @@ async def soak(kills: int, seed: int, folder: Path) -> bool:
                 for customer in customers:
                     group.create_task(going.live(customer))
         sys.stdout.write(f"{going.report(time.monotonic() - begun)}\n")
-        return await is_right(stack, going)
+        return await is_right(stack, going, sku, stock)
 
 
-async def is_right(stack: RunningStack, going: Soak) -> bool:
-    """Compare what every order has come to with its story, the provider's own tables with ours, and audit."""
+async def is_right(stack: RunningStack, going: Soak, sku: str, stock: int) -> bool:
+    """Compare every order with its story and its stream, the provider's own tables and the shelf with ours, and audit.
+
+    There were `stock` pieces of the goods before the first order.
+    """
     await _at_rest(stack)
     wrong = await _wrong_endings(stack, going.told)
+    misheard = await _misheard(stack, going.told)
     ours = await stack.rows("SELECT coalesce(sum(captured_amount - refunded_amount), 0)::bigint FROM orders")
     theirs = await stack.sandbox_rows(
         "SELECT coalesce(sum(captured_amount - refunded_amount), 0)::bigint FROM payment_intents"
     )
+    shelf = await stack.rows("SELECT on_hand, reserved FROM stock_levels WHERE sku = $1", sku)
+    left = [(stock - sum(one.ending.gone for one in going.told), 0)]
     broken = await stack.broken()
+    followed = sum(one.heard is not None for one in going.told)
     sys.stdout.write(f"{len(going.told)} orders, {len(wrong)} with another end than their story's\n")
-    sys.stdout.write("".join(f"  {line}\n" for line in wrong))
-    sys.stdout.write(
-        f"kept by the books {ours[0][0]}, by the payment server {theirs[0][0]}; audit: {broken or 'clean'}\n"
-    )
-    return bool(going.told) and not (wrong or broken or going.failed) and ours == theirs
+    sys.stdout.write(f"{followed} followed, {len(misheard)} of them told something else than their timeline\n")
+    sys.stdout.write("".join(f"  {line}\n" for line in [*wrong, *misheard]))
+    sys.stdout.write(f"kept by the books {ours[0][0]}, by the payment server {theirs[0][0]}\n")
+    sys.stdout.write(f"on the shelf {shelf[0]}, by the stories {left[0]}; audit: {broken or 'clean'}\n")
+    right = not (wrong or misheard or broken or going.failed)
+    return bool(going.told) and right and ours == theirs and shelf == left
 
 
 async def _wrong_endings(stack: RunningStack, told: Sequence[Told]) -> list[str]:
-    rows = await stack.rows("SELECT id::text, status, captured_amount - refunded_amount FROM orders")
+    rows = await stack.rows(
+        "SELECT id::text, status, captured_amount - refunded_amount, ("
+        "SELECT coalesce(-sum(delta), 0)::bigint FROM stock_movements m WHERE m.order_id = o.id) FROM orders o"
+    )
     kept = dict(
         await stack.sandbox_rows(
             "SELECT order_id, sum(captured_amount - refunded_amount)::bigint FROM payment_intents GROUP BY order_id"
         )
     )
-    ends = {order_id: (Ending(status, amount), kept.get(order_id, 0)) for order_id, status, amount in rows}
+    ends = {order_id: (Ending(*ending), kept.get(order_id, 0)) for order_id, *ending in rows}
     return [
         f"{one.story} {one.order_id}: {ends.get(one.order_id)}, not {one.ending}"
         for one in told
         if ends.get(one.order_id) != (one.ending, one.ending.kept)
+    ]
+
+
+async def _misheard(stack: RunningStack, told: Sequence[Told]) -> list[str]:
+    """Compare what was told to those who followed orders with the timelines: all of one that is over, else as far."""
+    written: dict[str, list[Heard]] = {}
+    for order_id, *entry in await stack.rows(
+        "SELECT order_id::text, id, type, to_status FROM order_events ORDER BY id"
+    ):
+        written.setdefault(order_id, []).append(Heard(*entry))
+    return [
+        f"{one.story} {one.order_id}: {one.heard}, not {written.get(one.order_id)}"
+        for one in told
+        if one.heard is not None
+        and list(one.heard) != written.get(one.order_id, [])[: None if one.heard_out else len(one.heard)]
     ]
 
 

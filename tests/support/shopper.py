@@ -50,11 +50,11 @@ class Shopper:
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self.client = client
 
-    async def cart(self, sku: str, quantity: int = 1) -> Cart:
-        """Fill a cart."""
+    async def cart(self, sku: str, quantity: int = 1, *codes: str) -> Cart:
+        """Fill a cart, and type codes of promotions."""
         opened = (await self.surely("POST", "/v1/carts", {})).json()
         cart = Cart(UUID(opened["id"]), opened["token"])
-        await self.surely("PATCH", cart.path, PERSON, cart.headers)
+        await self.surely("PATCH", cart.path, {**PERSON, "promotion_codes": codes}, cart.headers)
         await self.put(cart, sku, quantity)
         return cart
 
@@ -108,7 +108,12 @@ class Shopper:
             answer = await self.client.request(method, path, json=body, headers=headers)
         except httpx2.TransportError:
             return None
-        return None if answer.status_code >= 500 else answer
+        return None if unanswered(answer) else answer
+
+
+def unanswered(answer: httpx2.Response) -> bool:
+    """Tell whether the shop could not answer, so that one asks again."""
+    return answer.status_code >= 500
 
 
 @asynccontextmanager
